@@ -116,7 +116,7 @@ def test_through_a_host_to_the_next(world: World) -> None:
     assert len(held(world)) == 2
 
 
-@pytest.mark.parametrize("end", ["done", "logout", "revoked", "login"])
+@pytest.mark.parametrize("end", ["done", "logout", "revoked"])
 def test_it_goes_with_its_access(world: World, tmp_path: Path, end: str) -> None:
     own = tmp_path / "own"
     make_key(own)
@@ -139,9 +139,6 @@ def test_it_goes_with_its_access(world: World, tmp_path: Path, end: str) -> None
             for request in world.server.requests()[-2:]:
                 world.server.say(m.Revoke(None, request, None, None, "over"), m.RevokeReply, "admin")
             world.laptop.run("status")
-        case "login":
-            world.forget()
-            world.laptop.run("login")
     assert [line.split()[0] for line in held(world)] == ["ssh-ed25519"], "the person's own"
 
 
