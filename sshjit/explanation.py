@@ -43,6 +43,7 @@ def terms_view(terms: Terms, source: tuple[str, ...]) -> TermsView:
         extend_by=0 if terms.extend is None else terms.extend.by,
         signed_request=terms.signed_request,
         keep_open=bool(terms.kept_for),
+        ticket="" if terms.ticket is None else f"{terms.ticket.ticket}, by {terms.ticket.checker}",
     )
 
 

@@ -101,7 +101,11 @@ def reply_lines(
         login=login,
         action=asked.action,
         break_glass=asked.break_glass,
-        more=[("command", asked.command or ""), ("reason", asked.reason)],
+        more=[
+            ("on call", ", ".join(f"{turn.rota} until {time_text(turn.end)}" for turn in reply.on_call)),
+            ("command", asked.command or ""),
+            ("reason", asked.reason),
+        ],
     )
     rows: Rows = []
     sentence = reply.message
@@ -170,6 +174,7 @@ def terms_rows(
         ),
         ("forwarding", ", ".join(terms.forwarding)),
         ("extensions", extensions),
+        ("ticket", f"must be accepted: {terms.ticket}" if terms.ticket else ""),
         ("kept open", "whatever becomes of the rule and of the hosts' labels" if terms.keep_open else ""),
     ]
 

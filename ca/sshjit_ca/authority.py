@@ -10,19 +10,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sshjit import ca_protocol as m
 from sshjit import policy, sshkey, wire
-from sshjit.errors import Failed, Refused, SshJitError
-from sshjit.events import KeyActivated, KeyAdded, Started, Turned
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit.events import KeyActivated, KeyAdded, SentenceDecided, Started, Turned
 from sshjit.policy import PolicyError
 from sshjit_ca import outages
-from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings
+from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings, rota_change
 from sshjit_ca.access.expiry import Sweeper
+from sshjit_ca.access.later_endings import LaterEndings
+from sshjit_ca.config import load_policy
 from sshjit_ca.context import Context, Question
 from sshjit_ca.keys import first_keys
 from sshjit_ca.routes import DESPITE, ROUTES
+from sshjit_ca.sources.rotas import FetchedRota
 from sshjit_ca.witness.submission import Head
 
 _log = logging.getLogger(__name__)
@@ -42,7 +45,7 @@ class Authority:
         self._context = context
         self.ahead = False
         """What is in memory may be ahead of the log: it must be read again first."""
-        self._sweeper = Sweeper()
+        self._sweeper, self._later_endings = Sweeper(), LaterEndings()
         self._offset = context.clock.offset
         """Of the clock, when the batch began."""
         self._in_force = context.policy, context.policy_text
@@ -91,20 +94,20 @@ class Authority:
         context = self._context
         if context.state.policy == context.policy.digest:
             return
-        before = dict(context.store.policy_texts()).get(context.state.policy or "")
-        if before is not None:
-            with contextlib.suppress(PolicyError):  # a policy that this release cannot read says nothing
-                in_force, hosts = policy.load(before), context.state.hosts.values()
-                broken = policy_change.broken_sentences(in_force, context.policy, hosts, context.now)
-                if broken:
-                    _log.error("the policy file was not loaded, it gives what must never be: %s", dict(broken))
-                    context.policy, context.policy_text, context.policy_refused = in_force, before, True
-                    return
-        policy_change.put_in_force(context, context.policy, context.policy_text)
+        before, in_force = dict(context.store.policy_texts()).get(context.state.policy or ""), context.policy
+        with contextlib.suppress(PolicyError):  # a policy that this release cannot read says nothing
+            in_force = context.policy if before is None else policy.load(before)
+        broken, decided = self._decide(in_force, context.policy)
+        if broken and before is not None:
+            _log.error("the policy file was not loaded, it gives what must never be: %s", dict(broken))
+            context.policy, context.policy_text, context.policy_refused = in_force, before, True
+            return
+        policy_change.put_in_force(context, context.policy, context.policy_text, decided=decided)
 
-    def _broken(self, new: policy.Policy) -> tuple[policy_change.Broken, ...]:
-        context = self._context
-        return policy_change.broken_sentences(context.policy, new, context.state.hosts.values(), context.now)
+    def _decide(
+        self, in_force: policy.Policy, new: policy.Policy
+    ) -> tuple[tuple[policy_change.Broken, ...], tuple[SentenceDecided, ...]]:
+        return policy_change.decide_sentences(in_force, new, self._context.state.hosts.values(), self._context.now)
 
     def beat(self) -> None:
         """Shows others that this writer lives, and learns whether it is the writer still.
@@ -132,7 +135,7 @@ class Authority:
             self._ready()
             if self._context.troubles:
                 return 0
-            swept = self._sweeper.sweep(self._context)
+            swept = self._sweeper.sweep(self._context) + self._later_endings.close_due(self._context)
             absence.remove_absent(self._context)
             self._commit()
         except Exception as error:
@@ -141,6 +144,24 @@ class Authority:
                 self._note(error)
             raise
         return swept
+
+    def take_rotas(self, fetched: Mapping[str, FetchedRota | Invalid]) -> int:
+        """Writes down, durably, what rotas say that were fetched just now; how many say something new.
+
+        What is wrong with the others is kept for the operator. Raises as ``sweep``.
+        """
+        try:
+            self._ready()
+            if self._context.troubles:
+                return 0
+            taken = rota_change.take(self._context, fetched)
+            self._commit()
+        except Exception as error:
+            self.ahead = True
+            if isinstance(error, Failed):
+                self._note(error)
+            raise
+        return taken
 
     def end(self) -> None:
         """Says that this writer stops, so that the next one need not wait."""
@@ -156,13 +177,14 @@ class Authority:
             Failed: ``clock``, ``disk_full``, ``not_signing``, ``fenced``.
 
         """
-        new = policy.load(text, file=self._context.config.policy.name)
+        new = load_policy(self._context.config, text)
         self._ready()
         changed = new.digest != self._context.policy.digest
         for trouble in self._context.troubles if changed else ():
             raise trouble
-        policy_change.require_unbroken(self._broken(new))
-        reply = policy_change.change_policy(self._context, new, text)
+        broken, decided = self._decide(self._context.policy, new)
+        policy_change.require_unbroken(broken)
+        reply = policy_change.change_policy(self._context, new, text, decided=decided)
         if changed:
             self._commit()
         return reply

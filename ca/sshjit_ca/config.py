@@ -11,13 +11,15 @@ import pwd
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sshjit import cosignature, durations, names, settings
 from sshjit.cosignature import Witness
 from sshjit.errors import Invalid
-from sshjit.policy import with_files
+from sshjit.policy import Policy, with_files
+from sshjit.policy import load as load_text
+from sshjit_ca.source_config import CheckerFile, CheckerPlace, RotaFile, RotaPlace, checker_place, rota_place
 
 DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
 _INSTALLATION = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
@@ -62,6 +64,8 @@ class _File:
     unsafe_development: bool = False
     probe: _Probe = _Probe()
     witness: tuple[_Witness, ...] = ()
+    tickets: Mapping[str, CheckerFile] = field(default_factory=dict)
+    rotas: Mapping[str, RotaFile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,10 @@ class Config:
     """Who is asked to sign each new head of the log."""
     read: tuple[Path, str] | None = None
     """The file that this was read from, and its text's SHA-256 (hex)."""
+    tickets: Mapping[str, CheckerPlace] = field(default_factory=dict)
+    """Where the checkers of the policy are."""
+    rotas: Mapping[str, RotaPlace] = field(default_factory=dict)
+    """Where the rotas of the policy are."""
 
     @property
     def origin(self) -> str:
@@ -159,6 +167,14 @@ def load(path: Path) -> Config:
         probes=file.probe.enabled,
         witnesses=_witnesses(path, file.witness),
         read=(path.absolute(), _digest(text)),
+        tickets={
+            name: checker_place(written, f"{path.name}: tickets.{name}", plain_http=file.unsafe_development)
+            for name, written in file.tickets.items()
+        },
+        rotas={
+            name: rota_place(written, f"{path.name}: rotas.{name}", plain_http=file.unsafe_development)
+            for name, written in file.rotas.items()
+        },
     )
 
 
@@ -195,6 +211,22 @@ def read_policy(config: Config) -> str:
         lambda name: read_trusted(config.policy.with_name(name)),
         file=config.policy.name,
     )
+
+
+def load_policy(config: Config, text: str) -> Policy:
+    """The policy that ``text`` is; the configuration says where its checkers and rotas are.
+
+    Raises:
+        PolicyError: what is wrong with it.
+        Invalid: ``no_source``, when a checker or a rota is nowhere.
+
+    """
+    loaded = load_text(text, file=config.policy.name)
+    for table, named, known in (("tickets", loaded.tickets, config.tickets), ("rotas", loaded.rotas, config.rotas)):
+        for name in sorted(named.keys() - known.keys()):
+            problem = f"the policy has {table}.{name}, and ca.toml does not say where that is"
+            raise Invalid("no_source", problem, hint=f"add [{table}.{name}] to ca.toml, and start the CA again")
+    return loaded
 
 
 def read_trusted(path: Path) -> str:

@@ -7,7 +7,7 @@ refused before the first event, so that nothing is half done.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,7 @@ from sshjit.events import Event
 from sshjit.policy import Bastion, Policy, permissions_of, role_ends, roles_of
 from sshjit.policy import Host as PolicyHost
 from sshjit.policy import Subject as PolicySubject
+from sshjit.policy.rota import turns_of
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit_ca.config import Config
@@ -40,6 +41,8 @@ from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.reserve import Reserve
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.sockets import Socket
+from sshjit_ca.sources.on_call import rotas_of
+from sshjit_ca.sources.tickets import Tickets
 from sshjit_ca.state import Host, Login, State, locks
 from sshjit_ca.state.hosts import by_id
 from sshjit_ca.storage.store import Store
@@ -100,6 +103,9 @@ class Context:
     """Logout tokens of providers."""
     group_claims: GroupClaims = field(default_factory=GroupClaims)
     session_budget: SessionBudget = field(default_factory=SessionBudget)
+    tickets: Tickets = field(default_factory=lambda: Tickets({}))
+    rota_problems: dict[str, str] = field(default_factory=dict)
+    """Why the newest text of a rota is not taken, by the rota's name."""
     probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)
     as_if: Mapping[str, Host] = field(default_factory=dict)
@@ -126,6 +132,10 @@ class Context:
     def begin(self, question: Question) -> None:
         """Turns to the next question of the batch."""
         self.socket, self._prepared = question.socket, question.prepared
+
+    def prepared_or_none(self, kind: type[P]) -> P | None:
+        """The same, where it may be that nothing had to be prepared."""
+        return self._prepared if isinstance(self._prepared, kind) else None
 
     def prepared(self, kind: type[P]) -> P:
         """What the route's preparation made for this question (``preparations.py``)."""
@@ -179,7 +189,7 @@ class Context:
             now_groups, now_emails = ((), ()) if newest is None else self._vouched_for(newest)
             all_groups = groups.union(now_groups)
             groups, emails = groups.intersection(now_groups), emails.intersection(now_emails)
-        return PolicySubject(
+        subject = PolicySubject(
             id=opened.subject,
             provider=opened.provider,
             groups=groups,
@@ -195,6 +205,11 @@ class Context:
             denied_emails=self.addresses(opened.subject) if self.policy.denied_roles else frozenset(),
             said_factors=opened.said_factors,
             asked_fresh=opened.asked_fresh,
+        )
+        return (
+            subject
+            if not self.policy.rotas
+            else replace(subject, on_call=turns_of(subject, rotas_of(self.policy, self.state)))
         )
 
     def second_factor(self, login: Login) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from sshjit import login as binding
-from sshjit import names, policy, sshkey
+from sshjit import names, sshkey
 from sshjit.ca_protocol.keys import ActivateKey, AddKey, KeyKind, Purpose, ReadKeys
 from sshjit.ca_protocol.logins import LoginNative, LoginWeb, ProviderLogout
 from sshjit.ca_protocol.operating import LoadPolicy, Status
@@ -17,7 +17,7 @@ from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
 from sshjit_ca.access import policy_change
 from sshjit_ca.access.policy_change import PolicyFile
-from sshjit_ca.config import read_policy
+from sshjit_ca.config import load_policy, read_policy
 from sshjit_ca.context import Context
 from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
@@ -94,9 +94,9 @@ def read_policy_file(context: Context, _: LoadPolicy, __: int) -> PolicyFile:
     """The policy file as it is now; what is wrong with it is for the handler to say."""
     try:
         text = read_policy(context.config)
-        new = policy.load(text, file=context.config.policy.name)
+        new = load_policy(context.config, text)
         hosts = tuple(context.state.hosts.values())
-        return PolicyFile(text, new, policy_change.broken_sentences(context.policy, new, hosts, context.now))
+        return PolicyFile(text, new, *policy_change.decide_sentences(context.policy, new, hosts, context.now))
     except SshJitError as error:
         return PolicyFile("", error)
 

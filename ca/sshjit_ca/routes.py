@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sshjit import ca_protocol as m
 from sshjit_ca import preparations
+from sshjit_ca.access import ticket_errands
 from sshjit_ca.context import Context
 from sshjit_ca.handlers import (
     approvals,
@@ -39,6 +40,8 @@ from sshjit_ca.handlers import (
 )
 from sshjit_ca.sockets import Socket
 
+Pool = Literal["web", "admin", "tickets"]
+"""Threads for what waits for others: one kind never keeps another waiting."""
 WEB: frozenset[Socket] = frozenset({"web"})
 ADMIN: frozenset[Socket] = frozenset({"admin"})
 BOTH = WEB | ADMIN
@@ -55,6 +58,10 @@ class Route:
     sockets: frozenset[Socket]
     handler: Callable[[Context, Any], m.Reply]
     prepare: Callable[[Context, Any, int], object] | None = None
+    need: Callable[[Context, Any], object | None] | None = None
+    """Finds out, in a turn, what ``prepare`` has to do; it gets that in place of the message. ``None``: nothing."""
+    pool: Pool | None = None
+    """Which threads do it; those of the socket, if not said."""
 
 
 ROUTES: dict[type[m.Message], Route] = {
@@ -71,12 +78,12 @@ ROUTES: dict[type[m.Message], Route] = {
     m.RemoveHardwareKey: Route(ADMIN, hardware_keys.remove_hardware_key),
     m.ReadHardwareKeys: Route(ADMIN, hardware_keys.read_hardware_keys),
     # access
-    m.Ask: Route(WEB, request_access.ask),
+    m.Ask: Route(WEB, request_access.ask, ticket_errands.look_up, ticket_errands.for_ask, "tickets"),
     m.SignUser: Route(WEB, request_access.sign_user),
-    m.Extend: Route(WEB, request_access.extend),
+    m.Extend: Route(WEB, request_access.extend, ticket_errands.look_up, ticket_errands.for_extension, "tickets"),
     m.Cancel: Route(WEB, request_access.cancel),
     m.End: Route(WEB, request_access.end),
-    m.Approve: Route(WEB, approvals.approve),
+    m.Approve: Route(WEB, approvals.approve, ticket_errands.look_up, ticket_errands.for_approval, "tickets"),
     m.Deny: Route(WEB, approvals.deny),
     m.Comment: Route(WEB, reviews.comment),
     m.Review: Route(WEB, reviews.review),
@@ -85,7 +92,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.ReadFeed: Route(WEB, feed.read_feed),
     m.Explain: Route(BOTH, policy.explain),
     m.ReadPolicy: Route(BOTH, policy.read_policy),
-    m.ReadPolicies: Route(ADMIN, policy.read_policies),
+    m.ReadPolicies: Route(BOTH, policy.read_policies),
     m.LoadPolicy: Route(ADMIN, policy.load_policy, preparations.read_policy_file),
     m.Revoke: Route(BOTH, revocation.revoke),
     m.Lock: Route(BOTH, locks.lock),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from sshjit import wire
 from sshjit.api.message import Reply
-from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
+from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView, TurnView
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class RequesterView:
     said_factors: tuple[str, ...] = wire.added(2, default=())
     remarks: tuple[str, ...] = wire.added(2, default=())
     """As in ``LoginView``."""
+    on_call: tuple[TurnView, ...] = wire.added(2, default=())
+    """The turns of now."""
 
 
 @dataclass(frozen=True, slots=True)

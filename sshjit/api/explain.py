@@ -7,7 +7,7 @@ from typing import Literal
 
 from sshjit import wire
 from sshjit.api.message import Reply
-from sshjit.api.views import PersonView, StepView
+from sshjit.api.views import PersonView, StepView, TurnView
 from sshjit.limits import Hosts
 
 
@@ -70,6 +70,8 @@ class TermsView:
     """Only a request that ``ssh-jit`` signs with the login's key is taken."""
     keep_open: bool = wire.added(2, default=False)
     """It stays open under this rule, whatever becomes of the rule and of the hosts' labels."""
+    ticket: str = wire.added(2, default="")
+    """Which ticket must be accepted, and by whom: ``CHG-7, by jira``; the checker was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,5 @@ class ExplainReply(Reply):
     """SHA-256 (hex) of the policy text that says so."""
     remarks: tuple[str, ...] = wire.added(2, default=())
     """What the sign-in lacks, or has almost: sentences without a capital and a full stop."""
+    on_call: tuple[TurnView, ...] = wire.added(2, default=())
+    """The person's turns of now."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sshjit import wire
-from sshjit.api.views import PersonView
+from sshjit.api.views import PersonView, TurnView
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +39,5 @@ class LoginView:
     """What the provider left out, and what that means, as sentences."""
     asked_fresh: bool = wire.added(2, default=False)
     """Whether the person was asked to sign in anew."""
+    on_call: tuple[TurnView, ...] = wire.added(2, default=())
+    """What rotas say of the person that counts by now, also of later."""

@@ -20,6 +20,15 @@ class PersonView:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnView:
+    """A stretch of time for which a rota names somebody, in seconds since the epoch."""
+
+    rota: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class RouteView:
     """How to reach one host of a certificate."""
 

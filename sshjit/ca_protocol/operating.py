@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sshjit import wire
 from sshjit.api.bundle import BundleReply
@@ -41,7 +42,10 @@ class PolicyReply(Reply):
 
 @dataclass(frozen=True, slots=True)
 class ReadPolicies(Message, answer="PoliciesReply"):
-    """Every policy that ever decided, the newest first (admin socket)."""
+    """Every policy that ever decided, the newest first; for people with the permission ``audit`` or ``explain``."""
+
+    login_id: str | None = wire.added(2, default=None)
+    """Who asks; ``None``: the operator (admin socket)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,15 @@ class PolicyLoadReply(Reply):
 
 
 @dataclass(frozen=True, slots=True)
+class SentenceView:
+    """What was found of a ``[[never]]``, up to the time ``until``."""
+
+    name: str
+    answer: Literal["proved", "broken", "undecided"]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyView:
     """One time in which a policy was in force: from entry ``entry`` at ``loaded`` to ``replaced``, if it ended."""
 
@@ -86,6 +99,10 @@ class PolicyView:
     replaced: int | None
     replaced_by: str | None
     """The digest of the policy that followed."""
+    accepted: tuple[str, ...] = wire.added(2, default=())
+    """What must never be and is by it: the operator accepted these sentences."""
+    decided: tuple[SentenceView, ...] | None = wire.added(2, default=None)
+    """What was found of its own sentences when it came into force; ``None``: nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

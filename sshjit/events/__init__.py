@@ -19,10 +19,20 @@ from sshjit.events.access import (
     Issued,
     Opened,
     Reviewed,
+    RotaSaid,
     StepAsked,
+    TicketSaid,
     Turned,
 )
-from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, Started
+from sshjit.events.authority import (
+    BundleSigned,
+    Forgot,
+    PolicyLoaded,
+    ProviderBound,
+    RotaTaken,
+    SentenceDecided,
+    Started,
+)
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     FleetInvited,
@@ -93,11 +103,15 @@ __all__ = [
     "ProviderBound",
     "Restored",
     "Reviewed",
+    "RotaSaid",
+    "RotaTaken",
+    "SentenceDecided",
     "SessionEnded",
     "SessionReportRefused",
     "SessionStarted",
     "Started",
     "StepAsked",
+    "TicketSaid",
     "Turned",
     "Unlocked",
     "blank",

@@ -19,6 +19,28 @@ class StepAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketSaid:
+    """What a checker said of the ticket in a reason: ``sshjit.policy.types.TicketAnswer``, which says what each is."""
+
+    checker: str
+    ticket: str
+    state: Literal["answered", "missing", "down"]
+    values: tuple[tuple[str, str], ...]
+    """Path -> value, as JSON writes it."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RotaSaid:
+    """What a rota said of somebody who acts: until when they are on call, if they are."""
+
+    rota: str
+    digest: str
+    """SHA-256 (hex) of the text that counted; empty: none did."""
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A person asked for access, and policy did not say no. Immutable: approvals are over its digest."""
 
@@ -61,6 +83,10 @@ class Asked:
     """Whether the requester signed all of this with the login's key; else it is the word of the front end."""
     kept_for: tuple[str, ...] = added(default=(), detail=True)
     """The rule said ``keep_open``: once granted it keeps the rule, for whoever holds one of these roles."""
+    ticket: TicketSaid | None = added(default=None, detail=True)
+    """What was said of the ticket that the rule wants; ``None``: it wants none."""
+    rotas: tuple[RotaSaid, ...] = added(default=(), detail=True)
+    """What the policy's rotas said of the requester."""
 
     @property
     def not_signed(self) -> bool:
@@ -82,6 +108,10 @@ class Decided:
     duration: int | None
     """Seconds: the yes is for no longer than this."""
     comment: str = detail()
+    ticket: TicketSaid | None = added(default=None, detail=True)
+    """What was said, for this approval, of the requester's ticket; ``None``: the rule wants none."""
+    rotas: tuple[RotaSaid, ...] = added(default=(), detail=True)
+    """What the policy's rotas said of the approver."""
 
 
 @dataclass(frozen=True, slots=True)

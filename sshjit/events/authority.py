@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from sshjit.events.parts import added
+from sshjit.events.parts import added, detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,16 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class SentenceDecided:
+    """What was found of a ``[[never]]`` of a policy when it was put in force."""
+
+    name: str
+    answer: Literal["proved", "broken", "undecided"]
+    until: int
+    """Up to when that was looked at (seconds since the epoch)."""
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyLoaded:
     """From here on this policy decides."""
 
@@ -27,6 +38,21 @@ class PolicyLoaded:
     rules: int
     accepted: tuple[str, ...] = added(default=())
     """What must never be by the policy before or by this one, and is: the operator accepted it, by these names."""
+    decided: tuple[SentenceDecided, ...] | None = added(default=None)
+    """What was proved of it then, for the hosts of then; ``None``: nobody looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class RotaTaken:
+    """From here on this text says who is on call, for as long as the policy lets it."""
+
+    rota: str
+    digest: str
+    """SHA-256 (hex) of the text."""
+    issued: int
+    by: str
+    """The fingerprint of the key that signed it; ``sha256``: its digest was given out in advance."""
+    text: str = detail()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sshjit.events.access import (
     Reviewed,
     Turned,
 )
-from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, Started
+from sshjit.events.authority import BundleSigned, Forgot, PolicyLoaded, ProviderBound, RotaTaken, Started
 from sshjit.events.emergency import ClockConfirmed, EmergencyIssued, Restored
 from sshjit.events.hosts import (
     FleetInvited,
@@ -47,6 +47,7 @@ Event = (
     Started
     | PolicyLoaded
     | ProviderBound
+    | RotaTaken
     | LoginOpened
     | LoginClosed
     | Asked
@@ -93,6 +94,7 @@ _NAMES: dict[type[Event], str] = {
     Started: "start",
     PolicyLoaded: "policy",
     ProviderBound: "provider",
+    RotaTaken: "rota",
     LoginOpened: "login",
     LoginClosed: "logout",
     Asked: "ask",

@@ -21,6 +21,7 @@ from sshjit.policy.refusals import AHEAD, bad_start, nobody_can_approve
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, role_ends, roles_of
 from sshjit.policy.types import (
+    ASSUMED,
     Allow,
     Ask,
     Bastion,
@@ -33,10 +34,13 @@ from sshjit.policy.types import (
     StepUp,
     Subject,
     Terms,
+    TicketAnswer,
+    Turn,
 )
 
 __all__ = [
     "AHEAD",
+    "ASSUMED",
     "PERMISSIONS",
     "Allow",
     "Ask",
@@ -58,6 +62,8 @@ __all__ = [
     "StepUp",
     "Subject",
     "Terms",
+    "TicketAnswer",
+    "Turn",
     "bad_start",
     "check_labels",
     "empty_roles",

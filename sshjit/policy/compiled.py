@@ -8,7 +8,7 @@ from datetime import date
 
 from sshjit.names import lowered
 from sshjit.policy.index import Index
-from sshjit.policy.model import OWN, Action, AllowRule, DenyRule, Label, Never, Source
+from sshjit.policy.model import OWN, Action, AllowRule, Checker, DenyRule, Label, Never, Rota, Source
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +24,8 @@ class Policy:
     permissions: Mapping[str, tuple[str, ...]]
     actions: Mapping[str, Action]
     calendars: Mapping[str, frozenset[date]]
+    tickets: Mapping[str, Checker]
+    rotas: Mapping[str, Rota]
     idle_terms: tuple[str, ...]
     """The sets of terms that no rule takes."""
     denies: tuple[DenyRule, ...]
@@ -53,6 +55,8 @@ def compile_policy(
     permissions: Mapping[str, tuple[str, ...]],
     actions: Mapping[str, Action],
     calendars: Mapping[str, frozenset[date]],
+    tickets: Mapping[str, Checker],
+    rotas: Mapping[str, Rota],
     idle_terms: tuple[str, ...],
     denies: tuple[DenyRule, ...],
     allows: tuple[AllowRule, ...],
@@ -73,6 +77,8 @@ def compile_policy(
         permissions=permissions,
         actions=actions,
         calendars=calendars,
+        tickets=tickets,
+        rotas=rotas,
         idle_terms=idle_terms,
         denies=denies,
         allows=allows,

@@ -15,12 +15,15 @@ Fields = Mapping[str, bool]
 TOP: Fields = {
     "version": True,
     **dict.fromkeys(("labels", "roles", "permissions", "actions", "calendars", "files", "terms"), False),
+    **dict.fromkeys(("tickets", "rotas"), False),
     **dict.fromkeys(("deny", "allow", "break_glass", "never"), False),
 }
 LABEL: Fields = {"values": False, "required": False, "by_token": False}
 SOURCE: Fields = {"from": True, "until": False}
 ALLOWED_TO: Fields = dict.fromkeys(sorted(PERMISSIONS), False)
 ACTION: Fields = {"command": True, "title": False}
+CHECKER: Fields = {"title": False, "expect": True}
+ROTA: Fields = {"lifetime": True}
 NEVER: Fields = dict.fromkeys(
     ("name", "hosts", "login", "action", "break_glass", "unless_role", "without", "within"), False
 )
@@ -34,7 +37,17 @@ TIMES = ("days", "not_days", "hours", "from", "until")
 MATCHERS: Fields = dict.fromkeys(("roles", "not_roles", "hosts", "logins", "actions", *TIMES, "zone"), False)
 _REQUIREMENTS = dict.fromkeys(
     (
-        *("reason", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by", "max_hosts"),
+        *(
+            "reason",
+            "ticket",
+            "ticket_down",
+            "fresh_login",
+            "mfa",
+            "hardware_key",
+            "signed_request",
+            "use_by",
+            "max_hosts",
+        ),
         *("networks", "source", "forwarding", "keep_open"),
     ),
     False,

@@ -13,12 +13,21 @@ from typing import Any, TypeVar
 from sshjit.policy import fields
 from sshjit.policy.calendars import read_calendars
 from sshjit.policy.compiled import Policy, compile_policy
-from sshjit.policy.model import Rule
+from sshjit.policy.model import ROTA, Rule
 from sshjit.policy.problems import Path, PolicyError, Report
 from sshjit.policy.reader import Table
 from sshjit.policy.rules import Declared, read_allow, read_break_glass, read_deny, read_terms
-from sshjit.policy.sections import check_label, read_actions, read_labels, read_permissions, read_roles
+from sshjit.policy.sections import (
+    check_label,
+    check_rota_roles,
+    read_actions,
+    read_labels,
+    read_permissions,
+    read_roles,
+    read_rotas,
+)
 from sshjit.policy.sentences import read_nevers
+from sshjit.policy.tickets import read_tickets
 from sshjit.policy.toml_text import document
 from sshjit.tomllines import key_lines
 
@@ -38,9 +47,12 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
     version = top.get("version", int)
     if version is not None and version != VERSION:
         top.wrong(("version",), f"must be {VERSION}, is {version}")
-    labels, roles, actions = read_labels(top), read_roles(top), read_actions(top)
+    labels, rotas, actions = read_labels(top), read_rotas(top), read_actions(top)
+    roles = read_roles(top, rotas)
+    check_rota_roles(top, roles)
     calendars = read_calendars(top)
-    declared = Declared(labels, roles, actions, calendars, read_terms(top, roles))
+    tickets = read_tickets(top)
+    declared = Declared(labels, roles, actions, calendars, read_terms(top, roles, tickets), tickets)
     names: dict[str, str] = {}
     policy = compile_policy(
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
@@ -49,6 +61,8 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
         permissions=read_permissions(top, roles),
         actions=actions,
         calendars=calendars,
+        tickets=tickets,
+        rotas=rotas,
         idle_terms=tuple(name for name in declared.terms if name not in _taken_terms(values)),
         denies=_rules(top, "deny", read_deny, declared, names),
         allows=_rules(top, "allow", read_allow, declared, names),
@@ -83,7 +97,8 @@ def missing_labels(policy: Policy, labels: Mapping[str, str]) -> dict[str, tuple
 
 def providers_of(policy: Policy) -> frozenset[str]:
     """The providers that roles name, for a check that all of them are configured."""
-    return frozenset(source.provider for sources in policy.roles.values() for source in sources)
+    sources = (source for sources in policy.roles.values() for source in sources)
+    return frozenset(source.provider for source in sources if source.kind != ROTA)
 
 
 def _taken_terms(values: Mapping[str, Any]) -> frozenset[str]:

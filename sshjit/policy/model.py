@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from sshjit.approvals import Step
 from sshjit.policy.networks import Networks
@@ -86,9 +87,15 @@ class Label:
     by_token: bool = False
 
 
+ROTA = "rota"
+"""The kind of a source that is a rota: it belongs to no provider, and its name is the rota's."""
+TicketState = Literal["assumed", "answered", "missing", "down"]
+"""What is known of a ticket: nothing, it is taken for good; what its values are; that there is none; nobody answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a role comes from: a group or a verified e-mail address of one provider.
+    """Where a role comes from: a group or a verified e-mail address of one provider, or a rota.
 
     The ``name`` of an address is in lower case; ``ends`` is when the source stops counting (seconds since the epoch),
     if ever.
@@ -107,6 +114,26 @@ class Action:
     name: str
     command: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """Who is asked about tickets, and which answer is a yes: each value, by its path, must be one of these.
+
+    Paths and values are texts, as ``tickets.path_text`` and ``tickets.value_text`` write them.
+    """
+
+    name: str
+    title: str
+    expect: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rota:
+    """A rota that roles come from; what it says counts for ``lifetime`` seconds after it was issued."""
+
+    name: str
+    lifetime: int
 
 
 HostLabels = tuple[tuple[str, tuple[str, ...]], ...]
@@ -194,10 +221,14 @@ class AllowRule:
     keep_open: bool
     networks: tuple[str, ...]
     """Where a request must come from (CIDRs); empty: from anywhere. ``source`` is never wider."""
+    ticket: Checker | None = None
+    """The checker that must accept the ticket that the reason names."""
+    ticket_down_allows: bool = False
+    """Whether a checker that does not answer is as good as one that accepts."""
 
 
 Rule = DenyRule | AllowRule
-REQUIREMENTS = ("approval", "reason", "mfa", "hardware_key", "fresh_login", "signed_request")
+REQUIREMENTS = ("approval", "reason", "ticket", "mfa", "hardware_key", "fresh_login", "signed_request")
 """What ``[[never]] without`` may name."""
 
 

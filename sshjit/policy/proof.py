@@ -9,6 +9,8 @@ It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`
 - *people*: one account at one provider. A rule that allows needs one source of one of its roles. Further sources only
   add denies and earlier rules, but for those of roles in ``not_roles``: whoever holds them may slip past a deny or past
   an earlier rule. So people are looked at who have one source and, beside it, any of those.
+- *rotas*: a rota may name anybody at any time, so whoever comes by one is somebody without a group, at each provider,
+  whom it names all the time. At one moment they are on call or not, and moments are all that is looked at.
 - *place*: an address is in the same networks as one of those that are tried.
 - *time*: a person's roles, and which rules match, change at the edges of ``Timeline`` alone.
 """
@@ -26,10 +28,10 @@ from sshjit.names import lowered
 from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretches, Timeline
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import members
-from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers, Never, Rule, Source
+from sshjit.policy.model import OWN, ROTA, AllowRule, HostLabels, Matchers, Never, Rule, Source
 from sshjit.policy.networks import comes_from, one_of_each
 from sshjit.policy.query import may_be_unix_name
-from sshjit.policy.types import Host, Subject
+from sshjit.policy.types import FOREVER, Host, Subject, Turn
 
 YEARS = 2
 """How far ahead is looked, where a sentence has no ``within``."""
@@ -84,6 +86,12 @@ def prove(
     return tuple(answer for answer in answers if answer is not None)
 
 
+def looked_until(never: Never, start: int) -> int:
+    """Up to when ``prove`` looks for a sentence, from ``start`` on (seconds since the epoch)."""
+    end, furthest = _end(never), start + YEARS * 366 * _DAY
+    return furthest if end is None else min(end, furthest)
+
+
 def _end(never: Never) -> int | None:
     """When the time ends that a sentence is about."""
     after = None if never.within is None else never.within + timedelta(days=1)
@@ -103,7 +111,7 @@ class _World:
         self._length = length
         self._hosts = hosts
         self._people: dict[
-            tuple[Source, tuple[Source, ...], tuple[Source, ...], str | None], tuple[Subject, Holder]
+            tuple[str, Source, tuple[Source, ...], tuple[Source, ...], str | None], tuple[Subject, Holder]
         ] = {}
 
     @cached_property
@@ -270,8 +278,20 @@ class _World:
     def _sources(self, rule: AllowRule) -> dict[Source, None]:
         return dict.fromkeys(source for role in rule.match.roles or () for source in self._policy.roles[role])
 
+    @cached_property
+    def _providers(self) -> list[str]:
+        sources = (source for sources in self._policy.roles.values() for source in sources)
+        return sorted({source.provider for source in sources if source.kind != ROTA}) or ["any"]
+
     def _persons(
         self, source: Source, relevant: Sequence[Matchers], own: str | None
+    ) -> Iterator[tuple[Subject, Holder]]:
+        """Everybody with this source, at every provider that has it."""
+        for provider in [source.provider] if source.kind != ROTA else self._providers:
+            yield from self._persons_of(provider, source, relevant, own)
+
+    def _persons_of(
+        self, provider: str, source: Source, relevant: Sequence[Matchers], own: str | None
     ) -> Iterator[tuple[Subject, Holder]]:
         """Everybody with this source and, beside it, any that lets them slip past a deny or an earlier rule.
 
@@ -283,27 +303,27 @@ class _World:
             other
             for role in roles
             for other in self._policy.roles[role]
-            if other.provider == source.provider and other != source
+            if (other.provider == provider or other.kind == ROTA) and other != source
         )
-        if 3 ** len(further) > MOST:
+        ways = [("", "held") if other.kind == ROTA else ("", "held", "had") for other in further]
+        if prod(map(len, ways)) > MOST:
             raise _TooMany("kinds of people")
-        for how in product(("", "held", "had"), repeat=len(further)):
+        for how in product(*ways):
             held = tuple(each for each, way in zip(further, how, strict=True) if way == "held")
             had = tuple(each for each, way in zip(further, how, strict=True) if way == "had")
-            key = (source, held, had, own)
+            key = (provider, source, held, had, own)
             if key not in self._people:
-                subject = self._subject(source, held, had, own)
+                subject = self._subject(provider, (source, *held), had, own)
                 self._people[key] = subject, self._over_time.holder(subject)
             yield self._people[key]
 
-    def _subject(self, source: Source, held: Sequence[Source], had: Sequence[Source], own: str | None) -> Subject:
+    def _subject(self, provider: str, holds: Sequence[Source], had: Sequence[Source], own: str | None) -> Subject:
         def named(kind: str, sources: Iterable[Source]) -> frozenset[str]:
-            return frozenset(each.name for each in sources if each.kind == kind)
+            return frozenset(source.name for source in sources if source.kind == kind)
 
-        holds = (source, *held)
         return Subject(
             id="somebody",
-            provider=source.provider,
+            provider=provider,
             groups=named("group", holds),
             emails=named("email", holds),
             unix_name=own,
@@ -312,6 +332,7 @@ class _World:
             denied_groups=named("group", had),
             denied_emails=named("email", had),
             own_listed=own is not None and lowered(own) in self._policy.shared_logins,
+            on_call=tuple(Turn(source.name, 0, FOREVER) for source in holds if source.kind == ROTA),
         )
 
 
@@ -329,6 +350,7 @@ def _lacks(rule: AllowRule, never: Never) -> bool:
     has = {
         "approval": bool(rule.approvals),
         "reason": rule.reason is not None,
+        "ticket": rule.ticket is not None and not rule.ticket_down_allows,
         "mfa": rule.mfa,
         "hardware_key": rule.hardware_key,
         "fresh_login": rule.fresh_login is not None,

@@ -30,6 +30,14 @@ from sshjit.policy.requirements import wrong_reason
 from sshjit.policy.types import Ask, Bounds, Changed, Denied, Host, Subject
 
 
+class Checked(Protocol):
+    """What was said of a ticket: ``sshjit.events.TicketSaid``."""
+
+    @property
+    def checker(self) -> str:
+        """Who said it."""
+
+
 class Granted(Protocol):
     """What was asked, and on which terms it was allowed: ``sshjit.events.Asked``."""
 
@@ -72,6 +80,8 @@ class Granted(Protocol):
     def signed(self) -> bool: ...
     @property
     def kept_for(self) -> tuple[str, ...]: ...
+    @property
+    def ticket(self) -> Checked | None: ...
 
 
 def nobody(_: Sequence[Step]) -> bool:
@@ -175,6 +185,8 @@ def _more_to_approve(rule: AllowRule, hosts: Sequence[Host], granted: Granted, h
     reason = wrong_reason(rule, granted.reason.strip())
     if reason:
         yield f"needs {reason}"
+    if rule.ticket is not None and (granted.ticket is None or granted.ticket.checker != rule.ticket.name):
+        yield f"needs a ticket that {rule.ticket.title} accepts"
     if len(hosts) > rule.max_hosts:
         yield f"allows at most {rule.max_hosts} hosts at a time"
     if granted.extends is not None and (rule.extend is None or held.extensions >= rule.extend.count):

@@ -15,7 +15,8 @@ from sshjit.policy import words
 from sshjit.policy.compiled import Policy
 from sshjit.policy.model import CLIENT, COMMAND, SHELL, AllowRule
 from sshjit.policy.networks import comes_from
-from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms
+from sshjit.policy.tickets import ticket_in, ticket_refusal
+from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms, TicketAnswer
 
 CLOCK_SKEW = 300
 """Seconds that a provider's clock may be ahead of ours."""
@@ -40,6 +41,10 @@ def apply_requirements(
     more = step_up(terms, subject, now)
     if more is not None:
         return more
+    # The last of all: the CA asks a checker only for who meets everything else.
+    refused = ticket_refusal(rule, ask.reason.strip(), ask.ticket)
+    if refused is not None:
+        return refused
     return NeedsApproval(terms, rule.approvals) if rule.approvals else Allow(terms)
 
 
@@ -166,4 +171,14 @@ def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | No
         break_glass=rule.break_glass,
         signed_request=rule.signed_request,
         kept_for=(rule.match.roles or ()) if rule.keep_open else (),
+        ticket=_ticket(rule, ask),
     )
+
+
+def _ticket(rule: AllowRule, ask: Ask) -> TicketAnswer | None:
+    """The ticket that the rule wants, and what was said of it."""
+    if rule.ticket is None or ask.ticket is None:
+        return None
+    if ask.ticket.state != "assumed":
+        return ask.ticket
+    return TicketAnswer(rule.ticket.name, ticket_in(rule, ask.reason.strip()), "assumed")

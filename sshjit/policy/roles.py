@@ -7,11 +7,12 @@ address, does not match. A role never comes from an unverified address: such an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sshjit.addresses import mailbox
 from sshjit.policy.compiled import Policy
-from sshjit.policy.types import Subject
+from sshjit.policy.model import ROTA
+from sshjit.policy.types import FOREVER, Subject
 
 
 def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | None]:
@@ -23,7 +24,20 @@ def role_ends(policy: Policy, subject: Subject, now: int) -> dict[str, int | Non
             for role, ends in sources[name] if sources else ():
                 if ends is None or now < ends:
                     roles[role] = _later(roles[role], ends) if role in roles else ends
+    for role, ends in _by_turn(policy, subject, now) if subject.on_call else ():
+        roles[role] = _later(roles[role], ends) if role in roles else ends
     return roles
+
+
+def _by_turn(policy: Policy, subject: Subject, now: int) -> Iterator[tuple[str, int | None]]:
+    """The roles that rotas give now, and until when each does; ``None``: who asks knows of no end."""
+    by_rota = policy.sources.get(("", ROTA), {})
+    for turn in subject.on_call:
+        if turn.begin <= now < turn.end:
+            over = turn.end if turn.end < FOREVER else None
+            for role, ends in by_rota.get(turn.rota, ()):
+                if ends is None or now < ends:
+                    yield role, over if ends is None else ends if over is None else min(ends, over)
 
 
 def denied_roles(policy: Policy, subject: Subject) -> frozenset[str]:

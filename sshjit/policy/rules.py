@@ -18,6 +18,7 @@ from sshjit.policy.reader import NAME, Table
 from sshjit.policy.schedule import DAY, DAYS, Schedule
 from sshjit.policy.sections import check_label
 from sshjit.policy.shared_terms import Terms, with_terms
+from sshjit.policy.tickets import read_rule_ticket, read_ticket_keys
 
 HOURS = "([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])"
 _HOURS = re.compile(HOURS)
@@ -40,6 +41,7 @@ class Declared:
     actions: Collection[str]
     calendars: Mapping[str, frozenset[date]]
     terms: Mapping[str, Terms]
+    tickets: Mapping[str, model.Checker]
 
 
 def read_deny(value: object, path: Path, top: Table, declared: Declared) -> DenyRule | None:
@@ -85,7 +87,7 @@ def read_break_glass(value: object, path: Path, top: Table, declared: Declared) 
     return rule if table.sound else None
 
 
-def read_terms(top: Table, roles: Collection[str]) -> dict[str, Terms]:
+def read_terms(top: Table, roles: Collection[str], tickets: Collection[str]) -> dict[str, Terms]:
     """``[terms.<name>]``: the sets of requirements and clocks that rules may take."""
     sets: dict[str, Terms] = {}
     for name, path, value in top.entries("terms"):
@@ -104,6 +106,7 @@ def read_terms(top: Table, roles: Collection[str]) -> dict[str, Terms]:
         _source(table)
         _extend(table)
         _reason(table, 1)
+        read_ticket_keys(table, tickets)
         for at, step in table.tables("approvals"):
             _step(top, at, step, roles)
         sets[name] = value if isinstance(value, dict) else {}
@@ -124,6 +127,7 @@ def _granting(
     special: BreakGlass | None,
 ) -> AllowRule:
     """A rule that allows; of use only if ``table`` is sound afterwards."""
+    ticket, down_allows = read_rule_ticket(table, declared.tickets)
     fresh = table.duration("fresh_login")
     grant, certificate = table.duration("grant"), table.duration("certificate")
     if grant is not None and certificate is not None and certificate > grant:
@@ -152,6 +156,8 @@ def _granting(
         break_glass=special,
         signed_request=table.flag("signed_request"),
         keep_open=table.flag("keep_open"),
+        ticket=ticket,
+        ticket_down_allows=down_allows,
     )
 
 

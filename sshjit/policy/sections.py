@@ -9,12 +9,14 @@ from datetime import UTC, datetime, time, timedelta
 from sshjit import addresses, names
 from sshjit.errors import Invalid
 from sshjit.policy import fields
-from sshjit.policy.model import COMMAND, PERMISSIONS, SHELL, Action, Label, Source
+from sshjit.policy.model import COMMAND, PERMISSIONS, ROTA, SHELL, Action, Label, Rota, Source
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table, kind
 
+MOST_ROTAS = 16
 _SOURCE = re.compile(r"([^/]*)/(group|email):(.+)", re.DOTALL)
 _DOMAIN_HINT = "write an international domain as the provider sends it, in the form xn--"
+_ROTA = re.compile(r"rota:(.+)", re.DOTALL)
 _SOURCE_HINT = 'write "<provider>/group:<name>" or "<provider>/email:<address>"'
 
 
@@ -40,7 +42,32 @@ def _label_value(text: str) -> None:
     names.label("any", text)
 
 
-def read_roles(top: Table) -> dict[str, tuple[Source, ...]]:
+def read_rotas(top: Table) -> dict[str, Rota]:
+    """``[rotas.primary]``: the rotas that roles may come from."""
+    rotas = {}
+    for name, path, value in top.entries("rotas"):
+        table = Table(value, path, top.report, fields.ROTA)
+        if not NAME.fullmatch(name):
+            table.wrong((), "is not a name: use lower-case letters, digits, '-' and '_'")
+        rotas[name] = Rota(name, table.duration("lifetime") or 0)
+    if len(rotas) > MOST_ROTAS:
+        top.report.add(("rotas",), f"are {len(rotas)}; {MOST_ROTAS} are the most")
+    return rotas
+
+
+def check_rota_roles(top: Table, roles: Mapping[str, tuple[Source, ...]]) -> None:
+    """Reports rules that would forbid by a rota: one that is stale names nobody, and would open what they close."""
+    named = {role for role, sources in roles.items() if any(source.kind == ROTA for source in sources)}
+    for kind_of_rule, key in (("deny", "roles"), ("allow", "not_roles"), ("break_glass", "not_roles")):
+        for path, value in top.tables(kind_of_rule):
+            listed = value.get(key) if isinstance(value, dict) else None
+            for number, role in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(role, str) and role in named:
+                    message = f'"{role}" comes from a rota, which names nobody once it is stale'
+                    top.report.add((*path, key, number), message, "a rota gives rights; it cannot take any away")
+
+
+def read_roles(top: Table, rotas: Collection[str] = ()) -> dict[str, tuple[Source, ...]]:
     """``[roles]``: where each role comes from. A role may have no source; then nobody holds it."""
     roles = {}
     for name, path, value in top.entries("roles"):
@@ -49,24 +76,37 @@ def read_roles(top: Table) -> dict[str, tuple[Source, ...]]:
         if not isinstance(value, list):
             top.report.add(path, f"must be a list, is {kind(value)}", _SOURCE_HINT)
             continue
-        sources = [_source(top, (*path, number), item) for number, item in enumerate(value)]
+        sources = [_source(top, (*path, number), item, rotas) for number, item in enumerate(value)]
         roles[name] = tuple(source for source in sources if source is not None)
     return roles
 
 
-def _source(top: Table, path: Path, value: object) -> Source | None:
-    """``"acme/group:SRE"`` or ``{ from = "acme/group:SRE", until = 2026-12-31 }``."""
+def _source(top: Table, path: Path, value: object, rotas: Collection[str]) -> Source | None:
+    """``"acme/group:SRE"``, ``"rota:primary"`` or ``{ from = "acme/group:SRE", until = 2026-12-31 }``."""
     if isinstance(value, str):
-        return _parsed_source(top, path, value, None)
+        return _of_rota(top, path, value, None, rotas) or read_source(top, path, value, None)
     table = Table(value, path, top.report, fields.SOURCE)
     text = table.text("from")
     until = table.date("until")
     # The date itself still counts: the source ends with that day, in UTC.
     ends = None if until is None else int(datetime.combine(until + timedelta(days=1), time(), UTC).timestamp())
-    return _parsed_source(top, (*path, "from"), text, ends) if text is not None and table.sound else None
+    if text is None or not table.sound:
+        return None
+    at = (*path, "from")
+    return _of_rota(top, at, text, ends, rotas) or read_source(top, at, text, ends)
 
 
-def _parsed_source(top: Table, path: Path, text: str, ends: int | None) -> Source | None:
+def _of_rota(top: Table, path: Path, text: str, ends: int | None, rotas: Collection[str]) -> Source | None:
+    rota = _ROTA.fullmatch(text)
+    if rota is None:
+        return None
+    if rota[1] not in rotas:
+        top.report.add(path, f"there is no rota {names.show(rota[1])}", did_you_mean(rota[1], rotas))
+    return Source("", ROTA, rota[1], ends)
+
+
+def read_source(top: Table, path: Path, text: str, ends: int | None) -> Source | None:
+    """A group or a verified address of a provider; what is wrong with it is reported at ``path``."""
     match = _SOURCE.fullmatch(text)
     if match is None:
         top.report.add(path, f"{names.show(text)} is not a source of a role", _SOURCE_HINT)

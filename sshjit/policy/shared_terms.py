@@ -94,6 +94,8 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "forwarding": lambda terms, rule: set(rule) <= set(terms),
     **dict.fromkeys(("source", "networks"), _within),
     "reason": _same_pattern,
+    "ticket": lambda terms, rule: rule == terms,
+    "ticket_down": lambda terms, rule: rule == "refuse" or terms == "allow",
     "approvals": lambda terms, rule: covers(_steps(rule), _steps(terms)),
     "extend": lambda terms, rule: rule["count"] <= terms["count"] and _no_longer(terms["by"], rule["by"]),
 }

@@ -10,7 +10,38 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from sshjit.approvals import Step
-from sshjit.policy.model import BreakGlass, Extend
+from sshjit.policy.model import BreakGlass, Extend, TicketState
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch of time for which a rota names somebody, in seconds since the epoch."""
+
+    rota: str
+    begin: int
+    end: int
+
+
+FOREVER = 1 << 33
+"""Of a turn that has no end: a time in the year 2242, which calendars can still tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAnswer:
+    """What ``checker`` said of ``ticket``. ``values`` are texts by path (``sshjit.policy.tickets``).
+
+    ``why`` is a clause: why it did not answer.
+    """
+
+    checker: str
+    ticket: str
+    state: TicketState
+    values: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+
+
+ASSUMED = TicketAnswer("", "", "assumed")
+"""For who asks what would be: any ticket is taken for one that is accepted. The CA asks the checker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +54,7 @@ class Subject:
     they are to the provider (seconds since the epoch; ``None``: the provider does not say). ``denied_groups`` and
     ``denied_emails`` are further ones that only denies look at: of other sign-ins, and those that nobody verified.
     ``said_factors`` is what the provider said of factors, ``asked_fresh`` whether it was asked for a sign-in anew; both
-    are for messages.
+    are for messages. ``on_call`` is what rotas say of the person that count now.
     """
 
     id: str
@@ -39,6 +70,7 @@ class Subject:
     own_listed: bool = False
     said_factors: tuple[str, ...] = ()
     asked_fresh: bool = False
+    on_call: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +102,8 @@ class Ask:
     """What is asked for. ``login`` ``None``: the server chooses; ``duration`` (seconds) ``None``: all the rule allows.
 
     ``action`` is ``shell``, a named action, or ``command`` together with ``command``. ``address`` is the client's.
-    ``start`` (seconds since the epoch): the window opens then, not now.
+    ``start`` (seconds since the epoch): the window opens then, not now. ``ticket`` is what was said of the ticket that
+    the reason names; ``None``: nobody was asked, so a rule that wants one refuses.
     """
 
     login: str | None
@@ -81,6 +114,7 @@ class Ask:
     address: str | None = None
     break_glass: bool = False
     start: int | None = None
+    ticket: TicketAnswer | None = None
 
 
 class _Outcome:
@@ -129,6 +163,8 @@ class Terms:
     """A request that the requester did not sign is not taken. The CA holds this; policy knows no signatures."""
     kept_for: tuple[str, ...]
     """Under a rule with ``keep_open``: its roles, one of which the person must go on holding; else empty."""
+    ticket: TicketAnswer | None = None
+    """The ticket that the rule wants, and what was said of it; ``None``: it wants none."""
 
 
 @dataclass(frozen=True, slots=True)

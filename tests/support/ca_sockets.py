@@ -21,10 +21,14 @@ def serving_sockets(
     started, stopped = threading.Event(), asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
 
-    def prepare(route: Route, message: m.Message) -> object:
+    def prepare(route: Route, need: object) -> object:
         assert route.prepare is not None
-        before(message)
-        return route.prepare(ca.context, message, int(ca.time))
+        if isinstance(need, m.Message):
+            before(need)
+        return route.prepare(ca.context, need, int(ca.time))
+
+    def need(route: Route, message: m.Message) -> object | None:
+        return message if route.need is None else route.need(ca.context, message)
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
@@ -32,7 +36,7 @@ def serving_sockets(
             Listening("web", ca.config.web_socket, users),
             Listening("admin", ca.config.admin_socket, users),
         ]
-        await Server(ca.authority, prepare).run(listening, stopped, started.set)
+        await Server(ca.authority, prepare, need=need).run(listening, stopped, started.set)
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()

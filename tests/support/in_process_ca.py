@@ -247,14 +247,15 @@ def front_end(
     hosts: Mapping[str, Mapping[str, str]] = HOSTS,
     ticking: bool = False,
     settings: Mapping[str, str] | None = None,
+    sources: str = "",
 ) -> Iterator[FrontEnd]:
     """A CA by this policy, with these hosts, and the front end before it, whose address is ``origin``.
 
-    ``settings``: further lines of a provider's table in ``providers.toml``.
+    ``settings``: further lines of a provider's table in ``providers.toml``; ``sources``: where checkers and rotas are.
     """
     home = folder / "ca-home"
     home.mkdir()
-    ca = Installation(home, issuers, time=time, policy=text, settings=dict(settings or {}))
+    ca = Installation(home, issuers, time=time, policy=text, settings=dict(settings or {}), sources=sources)
     for name, labels in hosts.items():
         ca.add_host(name, **labels)
     config = parse(config_text(folder, public_url=f'"{origin}"', port=origin.rpartition(":")[2]), folder)

@@ -109,6 +109,8 @@ class Installation:
     """The whole text of ``providers.toml``; empty: one that is made of the issuers."""
     database: str | None = None
     """The address of an empty, migrated database; ``None``: a new SQLite file in the CA's home."""
+    sources: str = ""
+    """``[tickets]`` and ``[rotas]`` of ``ca.toml``."""
 
     def __post_init__(self) -> None:
         self.home.chmod(0o700)
@@ -123,7 +125,7 @@ class Installation:
             f'admin_socket = "{self.home}/admin.sock"\nweb_users = ["nobody"]\ndisk_reserve_mib = {self.reserve_mib}\n'
             f'syslog = "{self.home}/log"\n'
             + (f'database = "{self.database}"\n' if self.database else "")
-            + "unsafe_development = true\n",
+            + f"unsafe_development = true\n{self.sources}",
         )
         self.config = config.load(self.home / "ca.toml")
         self._make_home()
@@ -170,12 +172,14 @@ class Installation:
 
     def say_all(self, messages: list[m.Message], socket: Socket = "web") -> list[Answer]:
         """Says messages that arrive together: one batch."""
-        questions = []
-        for message in messages:
-            route = ROUTES[type(message)]
-            prepared = route.prepare(self.context, message, int(self.time)) if route.prepare else None
-            questions.append(Question(message, socket, prepared))
-        return self.authority.answer(questions)
+        return self.authority.answer([self.prepared(message, socket) for message in messages])
+
+    def prepared(self, message: m.Message, socket: Socket = "web") -> Question:
+        """A message with what is done for it before its batch; raises what that raises."""
+        route = ROUTES[type(message)]
+        need = route.need(self.context, message) if route.need else message
+        done = None if route.prepare is None or need is None else route.prepare(self.context, need, int(self.time))
+        return Question(message, socket, done)
 
     def token(self, person: Person, audience: str, wanted_nonce: str, **changed: Any) -> str:
         """An ID token of a sign-in just now; ``changed`` claims replace the honest ones, ``None`` removes one."""
@@ -251,6 +255,12 @@ class Installation:
         assert old in self.policy
         self.policy = self.policy.replace(old, new)
         self.authority.change_policy(self.policy)
+
+    def say_policy(self, text: str, *, accept: bool) -> m.PolicyLoadReply:
+        """Writes another policy file, and loads it as the operator does."""
+        self.policy = text
+        self._write("policy.toml", text)
+        return self.say(m.LoadPolicy(dry_run=False, accept=accept), m.PolicyLoadReply, "admin")
 
     def kinds(self) -> list[str]:
         """The kinds of all durable entries, in order."""

@@ -7,6 +7,7 @@ who could approve, what is locked, what was asked before. Its answer counts; not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from sshjit import access_request, explanation, policy
@@ -36,7 +37,7 @@ def preview(
     hosts = find_hosts(known, ask.hosts, ask.labels)
     if not hosts or (ask.start is not None and ask.start > now + policy.AHEAD):
         return None
-    wanted = access_request.read(ask, now)
+    wanted = replace(access_request.read(ask, now), ticket=policy.ASSUMED)  # the CA asks about it
     explained = policy.explain(rules, subject_of(login), hosts, wanted, now)
     return _reply(rules, login, hosts, explained, wanted.address)
 
@@ -61,6 +62,7 @@ def subject_of(login: LoginView) -> Subject:
         said_factors=login.said_factors,
         asked_fresh=login.asked_fresh,
         hardware_key=login.hardware_key,
+        on_call=tuple(policy.Turn(turn.rota, turn.begin, turn.end) for turn in login.on_call),
     )
 
 

@@ -10,11 +10,12 @@ from sshjit import approvals, policy, requests, wire
 from sshjit.api.views import RequestState
 from sshjit.approvals import Step
 from sshjit.errors import Refused
-from sshjit.events import Asked, Opened, StepAsked
+from sshjit.events import Asked, Opened, StepAsked, TicketSaid
 from sshjit.policy import Allow, Bounds, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import approved_until
 from sshjit_ca.context import Context
+from sshjit_ca.sources.on_call import rotas_said
 from sshjit_ca.state import Host, Login, locks
 
 HOUR = 3600
@@ -114,7 +115,16 @@ def event(context: Context, login: Login, pending: PendingGrant, request_id: str
         source=source(terms, pending.wanted.address),
         steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
         signed=signed,
+        ticket=None if terms.ticket is None else ticket_said(terms.ticket),
+        rotas=rotas_said(context.policy, context.state, context.policy_subject(login), context.now),
     )
+
+
+def ticket_said(answer: policy.TicketAnswer) -> TicketSaid:
+    """What a checker said, as the log keeps it."""
+    if answer.state == "assumed":
+        raise ValueError("nobody was asked about the ticket")
+    return TicketSaid(answer.checker, answer.ticket, answer.state, answer.values, answer.why)
 
 
 def record(context: Context, login: Login, pending: PendingGrant, *, signed: bool) -> Request:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Literal
 
 from sshjit import requests
 from sshjit.api.effects import AffectedView
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.operating import PolicyLoadReply
 from sshjit.errors import Refused, SshJitError
-from sshjit.events import PolicyLoaded
+from sshjit.events import PolicyLoaded, SentenceDecided
 from sshjit.policy import Policy, words
-from sshjit.policy.proof import Counterexample, Undecided, prove
+from sshjit.policy.model import Never
+from sshjit.policy.proof import Counterexample, Undecided, looked_until, prove
 from sshjit.policy.schedule import show_time
 from sshjit.requests import Request
 from sshjit_ca.access import recheck
@@ -37,6 +39,7 @@ class PolicyFile:
     text: str
     policy: Policy | SshJitError
     broken: tuple[Broken, ...] = ()
+    decided: tuple[SentenceDecided, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,24 @@ class Effects:
     ask_again: tuple[AffectedView, ...]
 
 
-def broken_sentences(in_force: Policy, new: Policy, hosts: Iterable[Host], now: int) -> tuple[Broken, ...]:
+def decide_sentences(
+    in_force: Policy, new: Policy, hosts: Iterable[Host], now: int
+) -> tuple[tuple[Broken, ...], tuple[SentenceDecided, ...]]:
     """What must never be by the policy in force, or by the new one itself, and would be by the new one.
 
-    ``hosts`` are those that are enrolled. It may take seconds.
+    And what was found of each sentence of the new one. ``hosts`` are those that are enrolled. It may take seconds.
     """
     nevers = (*in_force.nevers, *(never for never in new.nevers if never not in in_force.nevers))
-    if new.digest == in_force.digest or not nevers:
-        return ()
-    answers = prove(new, nevers, now, hosts={host.labels for host in hosts})
-    return tuple((answer.never.name, _broken_by(answer)) for answer in answers)
+    answers = prove(new, nevers, now, hosts={host.labels for host in hosts}) if nevers else ()
+    wrong = {answer.never: answer for answer in answers}
+    decided = tuple(_decided(never, wrong.get(never), now) for never in new.nevers)
+    changed = new.digest != in_force.digest
+    return tuple((answer.never.name, _broken_by(answer)) for answer in answers if changed), decided
+
+
+def _decided(never: Never, answer: Counterexample | Undecided | None, now: int) -> SentenceDecided:
+    kinds: dict[type, Literal["proved", "broken", "undecided"]] = {Counterexample: "broken", Undecided: "undecided"}
+    return SentenceDecided(never.name, kinds.get(type(answer), "proved"), looked_until(never, now))
 
 
 def _broken_by(answer: Counterexample | Undecided) -> str:
@@ -84,10 +95,11 @@ def change_policy(
     dry_run: bool = False,
     end_what_it_forbids: bool = False,
     accepted: tuple[str, ...] = (),
+    decided: tuple[SentenceDecided, ...] | None = None,
 ) -> PolicyLoadReply:
     """Puts a policy in force, or with ``dry_run`` only says what that would do.
 
-    ``accepted`` are the sentences that it breaks, which the operator has accepted.
+    ``accepted`` are the sentences that it breaks, which the operator accepted; ``decided`` what was found of its own.
     """
     changed = new.digest != context.policy.digest
     effects = Effects((), ())
@@ -96,7 +108,7 @@ def change_policy(
         effects = effects_on(then, going_on(context))
     forbidden = forbidden_grants(then) if end_what_it_forbids else ()
     if changed and not dry_run:
-        put_in_force(context, new, text, accepted)
+        put_in_force(context, new, text, accepted, decided)
     if not dry_run:
         end_grants(context, forbidden, f"policy {new.digest[:12]} forbids it")
     return PolicyLoadReply(
@@ -110,10 +122,16 @@ def change_policy(
     )
 
 
-def put_in_force(context: Context, new: Policy, text: str, accepted: tuple[str, ...] = ()) -> None:
+def put_in_force(
+    context: Context,
+    new: Policy,
+    text: str,
+    accepted: tuple[str, ...] = (),
+    decided: tuple[SentenceDecided, ...] | None = None,
+) -> None:
     """Writes down that this is the policy from now on."""
     context.journal.keep_policy(new.digest, text)
-    context.record(PolicyLoaded(new.digest, rules_in(new), accepted))
+    context.record(PolicyLoaded(new.digest, rules_in(new), accepted, decided))
     context.policy, context.policy_text = new, text
 
 

@@ -17,6 +17,7 @@ from sshjit.errors import Invalid
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import may_decide
 from sshjit_ca.context import Context
+from sshjit_ca.sources.on_call import turns_now
 from sshjit_ca.state import Login
 from sshjit_ca.state.pruning import REQUEST_KEPT
 
@@ -91,6 +92,7 @@ def requester_info(context: Context, request: Request, *, before: bool) -> Reque
         recent=recent if before else None,
         said_factors=opened.said_factors,
         remarks=opened.remarks,
+        on_call=turns_now(context.policy_subject(context.newest_login(asked.subject)), context.now),
     )
 
 

@@ -21,6 +21,7 @@ from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli import report as cli_report
+from sshjit_ca.cli import rotas as cli_rotas
 from sshjit_ca.cli.maintenance import BY_ITSELF, FOR_GOOD
 from sshjit_ca.config import Config
 from sshjit_ca.keys.locations import KeyLocations
@@ -88,6 +89,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_log.add_commands(commands)
     cli_policies.add_commands(commands)
     cli_calendars.add_commands(commands)
+    cli_rotas.add_commands(commands)
     cli_explain.add_commands(commands)
     cli_report.add_commands(commands)
     return parser

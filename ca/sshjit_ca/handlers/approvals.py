@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from sshjit import approvals, durations, names, requests
@@ -14,10 +15,12 @@ from sshjit.policy import Bounds
 from sshjit.requests import Request
 from sshjit_ca.access import recheck, signed_actions
 from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
-from sshjit_ca.access.grants import grant_end, window_end
+from sshjit_ca.access.grants import grant_end, ticket_said, window_end
+from sshjit_ca.access.ticket_errands import require_ticket
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import visible_request
 from sshjit_ca.context import Context
+from sshjit_ca.sources.on_call import rotas_said
 from sshjit_ca.state import Login, locks
 
 
@@ -37,7 +40,9 @@ def approve(context: Context, message: Approve) -> RequestReply:
     if request.asked.extends is not None:
         grant_end(context, request)
     bounds = _require_current(context, request)
+    ticket = require_ticket(context, request)
     decided = _decided(context, login, message, request, "approve")
+    decided = replace(decided, ticket=None if ticket is None else ticket_said(ticket))
     if not decided.signed and not _word_counts(context, login, request):
         raise Refused(
             "signature_needed",
@@ -122,4 +127,5 @@ def _decided(
         signed=signed_actions.signed_answer(context, message, request, verdict),
         duration=message.duration if isinstance(message, Approve) else None,
         comment=names.free_text(message.comment, "the comment"),
+        rotas=rotas_said(context.policy, context.state, context.policy_subject(login), context.now),
     )

@@ -12,6 +12,7 @@ from sshjit import names, policy
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
+from sshjit.api.views import TurnView
 from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadChallenge, ReadLogin
 from sshjit.errors import Refused
 from sshjit.events import LoginClosed, LoginOpened
@@ -158,4 +159,5 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         said_factors=opened.said_factors,
         remarks=opened.remarks,
         asked_fresh=opened.asked_fresh,
+        on_call=tuple(TurnView(turn.rota, turn.begin, turn.end) for turn in subject.on_call),
     )

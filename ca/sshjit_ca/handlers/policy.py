@@ -30,6 +30,7 @@ from sshjit_ca.access.views import step_views
 from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context, person_view
 from sshjit_ca.log import policies
+from sshjit_ca.sources.on_call import turns_now
 from sshjit_ca.state import Host, Login, locks
 
 
@@ -52,7 +53,8 @@ def explain(context: Context, message: Explain) -> ExplainReply:
 
     """
     login_id, login = _whose(context, message)
-    want, hosts = access_request.read(message, context.now), lookup.target_hosts(context, message)
+    want = replace(access_request.read(message, context.now), ticket=policy.ASSUMED)
+    hosts = lookup.target_hosts(context, message)
     subject = context.policy_subject(login)
     explained = policy.explain(context.policy, subject, context.policy_hosts(hosts), want, context.now)
     answer = _answer(context, login_id, login, hosts, want)
@@ -73,6 +75,7 @@ def explain(context: Context, message: Explain) -> ExplainReply:
         rules=explanation.rule_views(explained),
         policy=context.policy.digest,
         remarks=(*login.opened.remarks, *policy.near_groups(context.policy, subject)),
+        on_call=turns_now(subject, context.now),
     )
 
 
@@ -134,8 +137,16 @@ def read_policy(context: Context, message: ReadPolicy) -> PolicyReply:
     return PolicyReply(*policies.text_of(context.store, message.digest))
 
 
-def read_policies(context: Context, _: ReadPolicies) -> PoliciesReply:
-    """Every policy that was in force, the newest first."""
+def read_policies(context: Context, message: ReadPolicies) -> PoliciesReply:
+    """Every policy that was in force, the newest first.
+
+    Raises:
+        Refused: ``not_permitted``, ``login_over``.
+
+    """
+    login = context.person_or_operator(message.login_id)
+    if login is not None and not any(context.permitted(login, each) for each in ("audit", "explain")):
+        raise Refused("not_permitted", "this page needs the permission audit or explain")
     return PoliciesReply(tuple(reversed(policies.history(context.store))))
 
 
@@ -162,5 +173,6 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
         dry_run=message.dry_run,
         end_what_it_forbids=message.end_what_it_forbids,
         accepted=tuple(name for name, _ in file.broken),
+        decided=file.decided,
     )
     return replace(reply, changed_files=changed_files(context.at_start))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sshjit import access_request, durations, names, policy, requests
+from sshjit import access_request, durations, policy, requests
 from sshjit.api.ask import AskReply
 from sshjit.api.details import RequestReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import Ask, Cancel, CertificateReply, End, Extend, SignUser
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Closed
-from sshjit.policy import Bounds, Terms
+from sshjit.policy import Bounds, Terms, TicketAnswer
 from sshjit.requests import Request
 from sshjit_ca.access import grants, issuance, lookup, recheck, signed_requests
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
+from sshjit_ca.access.ticket_errands import extension_ask
 from sshjit_ca.access.views import going_on_view, request_view
 from sshjit_ca.access.visibility import visible_request
 from sshjit_ca.context import Context
@@ -34,7 +35,7 @@ def ask(context: Context, message: Ask) -> AskReply:
 
     """
     login = context.login(message.login_id)
-    want = access_request.read(message, context.now)
+    want = replace(access_request.read(message, context.now), ticket=context.prepared_or_none(TicketAnswer))
     hosts = lookup.target_hosts(context, message)
     locks.refuse_new(context.state, (host.id for host in (*hosts, *context.bastions(hosts))))
     existing = find_existing(context, login, hosts, want)
@@ -158,15 +159,8 @@ def _notes(pending: PendingGrant) -> tuple[str, ...]:
 
 
 def _extension(context: Context, login: Login, message: Extend, grant: Request) -> PendingGrant:
-    asked, hosts = grant.asked, context.hosts_of(grant)
-    wanted = policy.Ask(
-        login=asked.login,
-        action=asked.action,
-        command=asked.command if asked.action not in context.policy.actions else None,
-        reason=names.free_text(message.reason, "the reason"),
-        address=names.free_text(message.address, "the address", 64) or None,
-        break_glass=asked.break_glass,
-    )
+    hosts, ticket = context.hosts_of(grant), context.prepared_or_none(TicketAnswer)
+    wanted = replace(extension_ask(context, message, grant), ticket=ticket)
     subject = context.policy_subject(login)
     terms, steps = grants.terms_or_refusal(
         policy.evaluate(context.policy, subject, context.policy_hosts(hosts), wanted, context.now)

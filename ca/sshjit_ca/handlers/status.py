@@ -13,6 +13,7 @@ from sshjit_ca.keys import references, succession
 from sshjit_ca.keys.probe import ProbeResult, ProbeResults
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.public_errors import public_message
+from sshjit_ca.sources.on_call import counting
 from sshjit_ca.state import CaKey, request_index
 from sshjit_ca.state.hosts import ending
 from sshjit_ca.storage.database import kind_of
@@ -88,6 +89,8 @@ def _problems(context: Context, *, public: bool) -> tuple[str, ...]:
     problems += context.socket_problems.values()
     if context.policy_refused:
         problems.append("the policy file cannot be loaded; the one before it stays in force")
+    if not public:
+        problems += _rota_problems(context)
     return tuple(dict.fromkeys(problems))
 
 
@@ -97,6 +100,13 @@ def _witness(follower: Follower) -> WitnessView:
     return WitnessView(
         address.witness.name, address.url, follower.size, 0 if signed is None else signed.cosignature.time, problem
     )
+
+
+def _rota_problems(context: Context) -> list[str]:
+    """Rotas that name nobody, and why the newest text of one was not taken."""
+    fresh = counting(context.policy, context.state, context.now)
+    stale = (name for name in context.policy.rotas if name not in fresh)
+    return [*context.rota_problems.values(), *(f"the rota {name} is stale or was never read" for name in stale)]
 
 
 def _key(key: CaKey, results: ProbeResults) -> KeyStanding:

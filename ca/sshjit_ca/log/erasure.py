@@ -35,7 +35,9 @@ BY_REQUEST = ("ask", "decision", "close", "comment", "review")
 BY_LOGIN = ("login",)
 BY_HOST = ("session", "session-end", "session-refusal")
 """Kinds of which the newest entry of each host says how far its reports were taken."""
-ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN, *BY_HOST})
+BY_ROTA = ("rota",)
+"""Kinds of which the newest entry of each rota says who is on call."""
+ERASABLE = frozenset({*BY_AGE, *BY_REQUEST, *BY_LOGIN, *BY_HOST, *BY_ROTA})
 STEP = 5000
 """Entries that are looked at in one transaction; thirty milliseconds or so."""
 _PAUSE = 0.01
@@ -49,7 +51,7 @@ class Plan:
     before: int
     requests: frozenset[str]
     newest: frozenset[int]
-    """Of sign-ins and of what hosts report of sessions."""
+    """Of sign-ins, of what hosts report of sessions, and of rotas."""
 
     def where(self) -> sa.ColumnElement[bool]:
         """The entries that are erased."""
@@ -62,7 +64,7 @@ class Plan:
             sa.or_(
                 of.kind.in_(BY_AGE),
                 of.kind.in_(BY_REQUEST) & of.request.not_in(sorted(self.requests)),
-                of.kind.in_((*BY_LOGIN, *BY_HOST)) & of.number.not_in(kept),
+                of.kind.in_((*BY_LOGIN, *BY_HOST, *BY_ROTA)) & of.number.not_in(kept),
             ),
         )
 
@@ -85,7 +87,8 @@ def plan_for(state: State, before: int) -> Plan:
     """
     requests = frozenset(request.id for request in state.requests.values() if request.time < before)
     logins = {login.entry for login in state.logins.values() if login.time < before} | set(state.seen_in.values())
-    return Plan(before, requests, frozenset(logins) | {entry for _, entry in state.session_events.values()})
+    rotas = {rota.entry for rota in state.rotas.values()}
+    return Plan(before, requests, frozenset(logins) | rotas | {entry for _, entry in state.session_events.values()})
 
 
 def erase(store: Store, plan: Plan) -> threading.Thread | None:

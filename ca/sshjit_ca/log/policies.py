@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import astuple
 
 from sshjit import entries, names
-from sshjit.ca_protocol.operating import PolicyView
+from sshjit.ca_protocol.operating import PolicyView, SentenceView
 from sshjit.errors import Failed, Invalid
 from sshjit.events import PolicyLoaded
 from sshjit_ca.storage.store import Store
@@ -56,8 +57,10 @@ def history(store: Store) -> list[PolicyView]:
     found = loaded(store)
     views = []
     for (entry, event), after in zip(found, [*found[1:], None], strict=True):
-        end = (None, None) if after is None else (after[0].time, after[1].digest)
-        views.append(PolicyView(event.digest, event.rules, entry.index, entry.time, *end))
+        replaced, by = (None, None) if after is None else (after[0].time, after[1].digest)
+        decided = None if event.decided is None else tuple(SentenceView(*astuple(each)) for each in event.decided)
+        row = (event.digest, event.rules, entry.index, entry.time)
+        views.append(PolicyView(*row, replaced, by, event.accepted, decided))
     return views
 
 

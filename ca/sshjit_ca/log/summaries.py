@@ -382,6 +382,7 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.Started: _started,
     events.PolicyLoaded: _policy,
     events.ProviderBound: _provider,
+    events.RotaTaken: lambda _, event: f"the rota {event.rota} is the text {event.digest[:12]}, by {event.by}",
     events.Locked: _locked,
     events.Unlocked: _unlocked,
     events.KeyAdded: _key_added,

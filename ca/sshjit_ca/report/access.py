@@ -40,7 +40,11 @@ class PolicyAccess:
 def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> PolicyAccess:
     """Fills the tables ``reach`` and ``policies``. ``texts`` are the stored policies, by digest."""
     access = PolicyAccess()
-    people, owners = gathered.people.claims, gathered.state.own_names
+    rotas, owners = gathered.changes.rotas, gathered.state.own_names
+    people = {
+        subject: list(dict.fromkeys(each for claims in several for each in claims.with_turns(rotas)))
+        for subject, several in gathered.people.claims.items()
+    }
     records = gathered.changes.hosts
     hosts = [host for record in records.values() for host in record.as_policy_sees(records)]
     stages: list[PolicyInForce] = []

@@ -63,6 +63,8 @@ class Changes:
         self._spool, self._people = spool, people
         self.hosts: dict[str, HostRecord] = {}
         self.policies: list[PolicyInForce] = []
+        self.rotas: dict[str, set[str]] = {}
+        """Rota -> its texts that counted in the period."""
         self._locks: dict[str, Lock] = {}
 
     def begin(self, state: State, first: int) -> None:
@@ -70,6 +72,7 @@ class Changes:
         for host in state.hosts.values():
             self._add(host.id, host.name, host.labels, host.via, host.jump_login)
         self._locks.update(state.locks)
+        self.rotas = {name: {rota.text} for name, rota in state.rotas.items()}
         if state.policy:
             self.policies.append(PolicyInForce(state.policy, first))
 
@@ -87,6 +90,10 @@ class Changes:
                 return
             self.policies[-1].end = time
         self.policies.append(PolicyInForce(event.digest, time))
+
+    def rota_taken(self, event: events.RotaTaken) -> None:
+        """A rota says something new."""
+        self.rotas.setdefault(event.rota, set()).add(event.text)
 
     def host_added(self, event: events.HostAdded, at: Place) -> None:
         """A host was enrolled."""

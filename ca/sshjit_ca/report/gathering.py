@@ -138,6 +138,8 @@ class Gathering:
         match event:
             case events.PolicyLoaded():
                 changes.policy_loaded(event, at.time)
+            case events.RotaTaken():
+                changes.rota_taken(event)
             case events.Locked():
                 changes.locked(event, at.time)
             case events.Unlocked():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import combinations
 
 from sshjit import events
 from sshjit.addresses import exact
-from sshjit.policy import Subject
+from sshjit.policy import PolicyError, Subject, Turn
+from sshjit.policy.model import Rota
+from sshjit.policy.rota import RotaText, parse_rota, turns_of
+from sshjit.policy.types import FOREVER
 from sshjit_ca.report.columns import ERASED
 from sshjit_ca.state import State
 
@@ -22,10 +28,47 @@ class Claims:
     emails: frozenset[str]
     unix_name: str | None
     own_listed: bool
+    on_call: frozenset[str] = frozenset()
+    """The rotas that named the person, at any time of the period."""
 
     def subject(self, subject: str) -> Subject:
         """The person as policy sees them."""
-        return Subject(subject, self.provider, self.groups, self.emails, self.unix_name, own_listed=self.own_listed)
+        turns = tuple(Turn(rota, 0, FOREVER) for rota in sorted(self.on_call))
+        return Subject(
+            subject,
+            self.provider,
+            self.groups,
+            self.emails,
+            self.unix_name,
+            own_listed=self.own_listed,
+            on_call=turns,
+        )
+
+    def with_turns(self, rotas: Mapping[str, Iterable[str]]) -> Iterator[Claims]:
+        """These claims, and with the turns of rotas that name such a person: each, any two, all of them.
+
+        ``rotas`` are the texts of each that counted in the period. Who is on call for an hour is listed for all of it.
+        """
+        yield self
+        subject = self.subject("")
+        naming = [name for name, texts in rotas.items() if any(_names(text, subject) for text in texts)]
+        for count in {1, 2, len(naming)}:
+            for some in combinations(naming, count):
+                if some:
+                    yield replace(self, on_call=frozenset(some))
+
+
+@lru_cache(maxsize=64)
+def _spans(text: str) -> RotaText | None:
+    try:
+        return parse_rota(text)
+    except PolicyError:  # its detail was erased, or a newer release wrote it
+        return None
+
+
+def _names(text: str, subject: Subject) -> bool:
+    rota = _spans(text)
+    return rota is not None and bool(turns_of(subject, [(Rota(rota.name, FOREVER), rota)]))
 
 
 @dataclass(slots=True)

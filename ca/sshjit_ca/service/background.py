@@ -9,13 +9,17 @@ import asyncio
 import logging
 import time
 
-from sshjit.errors import SshJitError
+from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.access import expiry
 from sshjit_ca.authority import Authority
+from sshjit_ca.config import Config
 from sshjit_ca.context import Context
 from sshjit_ca.machine.memory import Returner
 from sshjit_ca.service.alarm_watch import AlarmWatch
 from sshjit_ca.service.alerts import Alarms
+from sshjit_ca.source_config import RotaPlace
+from sshjit_ca.sources import rotas
+from sshjit_ca.sources.rotas import FetchedRota
 from sshjit_ca.storage.store import Store
 from sshjit_ca.witness.submission import Head
 
@@ -46,6 +50,34 @@ async def sweep(authority: Authority) -> None:
             _log.exception("endings could not be recorded")
             swept = 0
         await asyncio.sleep(HURRY if swept >= expiry.MOST else SWEEP)
+
+
+async def fetch_rotas(authority: Authority, config: Config) -> None:
+    """Keeps up with what rotas say, until it is cancelled: each is fetched in a thread, whatever becomes of others."""
+    due = dict.fromkeys(config.rotas, 0.0)
+    while authority.fenced is None and due:
+        now = time.monotonic()
+        names = [name for name, when in due.items() if when <= now]
+        due |= {name: now + config.rotas[name].every for name in names}
+        answers = await asyncio.gather(*(asyncio.to_thread(_fetch_rota, name, config.rotas[name]) for name in names))
+        try:
+            authority.take_rotas(dict(zip(names, answers, strict=True)))
+        except SshJitError as error:
+            _log.warning("rotas could not be recorded: %s", error.message)
+            due |= dict.fromkeys(names, now + RETRY)
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("rotas could not be recorded")
+        await asyncio.sleep(max(RETRY, min(due.values()) - time.monotonic()))
+
+
+def _fetch_rota(name: str, place: RotaPlace) -> FetchedRota | Invalid:
+    try:
+        return rotas.fetch_rota(name, place)
+    except Invalid as error:
+        return error
+    except Exception:  # noqa: BLE001 - a defect in reading one rota must not end the others
+        _log.exception("the rota %s could not be read", name)
+        return Invalid("bad_rota", f"the rota {name} is not taken: the CA has a bug")
 
 
 async def return_memory() -> None:

@@ -21,13 +21,13 @@ from dataclasses import replace
 from functools import partial
 
 from sshjit import ca_protocol as m
-from sshjit import policy, providers
+from sshjit import providers
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.policy import PolicyError
 from sshjit.policy.schedule import show_time
 from sshjit.supervisor import Supervisor
 from sshjit_ca.authority import Authority
-from sshjit_ca.config import Config, changed_files, files_at_start, read_policy, read_trusted
+from sshjit_ca.config import Config, changed_files, files_at_start, load_policy, read_policy, read_trusted
 from sshjit_ca.context import Context
 from sshjit_ca.keys import files, first_keys
 from sshjit_ca.keys.active_keys import ActiveKeys
@@ -46,6 +46,7 @@ from sshjit_ca.routes import Route
 from sshjit_ca.service import background, standby
 from sshjit_ca.service.alerts import Alarms
 from sshjit_ca.service.server import Listening, Server
+from sshjit_ca.sources.tickets import Tickets
 from sshjit_ca.storage.database import sqlite_file
 from sshjit_ca.storage.limits import SERVING
 from sshjit_ca.storage.store import Store
@@ -115,7 +116,7 @@ def open_context(
         journal=journal,
         store=store,
         history=History(store),
-        policy=policy.load(text, file=config.policy.name),
+        policy=load_policy(config, text),
         policy_text=text,
         random=random,
         clock=clock,
@@ -124,6 +125,7 @@ def open_context(
         started=int(clock.wall()),
         release=importlib.metadata.version("ssh-jit"),
         at_start=files_at_start(config, listed),
+        tickets=Tickets(config.tickets),
     )
 
 
@@ -149,11 +151,14 @@ def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:
         with _no_collecting():
             authority.begin(standby.me())
 
-        def prepare(route: Route, message: m.Message) -> object:
+        def prepare(route: Route, need: object) -> object:
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
-            return route.prepare(context, message, context.clock.now(context.state.time))
+            return route.prepare(context, need, context.clock.now(context.state.time))
 
-        server = Server(authority, prepare, context.socket_problems)
+        def need(route: Route, message: m.Message) -> object | None:
+            return message if route.need is None else route.need(context, message)
+
+        server = Server(authority, prepare, context.socket_problems, need)
         asyncio.run(_run(config, store, context, authority, server, supervised))
         if authority.fenced is None:
             snapshotting.keep_last(context.journal)
@@ -211,6 +216,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         asyncio.create_task(_beat(authority, stop)),
         asyncio.create_task(snapshotting.keep_snapshots(context.journal)),
         asyncio.create_task(background.sweep(authority)),
+        asyncio.create_task(background.fetch_rotas(authority, config)),
         asyncio.create_task(background.return_memory()),
         asyncio.create_task(background.ask_witnesses(context)),
         asyncio.create_task(background.alert(context, store, Alarms(config.home, config.syslog, config.alert_command))),

@@ -17,6 +17,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 from sshjit import ca_protocol as m
 from sshjit import wire
@@ -25,7 +26,7 @@ from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.authority import Answer, Authority
 from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
-from sshjit_ca.routes import ROUTES, Route
+from sshjit_ca.routes import ROUTES, Pool, Route
 from sshjit_ca.service import bundle_waiters, frames
 from sshjit_ca.service.bundle_waiters import BundleWaiters
 from sshjit_ca.service.connection import BUFFER, Account, Connection, Listening
@@ -65,17 +66,19 @@ class Server:
     def __init__(
         self,
         authority: Authority,
-        prepare: Callable[[Route, m.Message], object],
+        prepare: Callable[[Route, object], object],
         problems: dict[Socket, str] | None = None,
+        need: Callable[[Route, m.Message], object | None] = lambda _, message: message,
     ) -> None:
         """``prepare`` does what a route's preparation needs, in a thread; it may raise ``SshJitError``.
 
+        ``need`` says, in the one thread, what there is to do for a message; it may raise ``SshJitError`` too.
         ``problems`` gets what is wrong with a socket's file.
         """
         self._problems = {} if problems is None else problems
         self._stopping = False
         self._authority = authority
-        self._prepare = prepare
+        self._prepare, self._need = prepare, need
         self._waiting = FairQueue[_Item]()
         self._accounts: dict[tuple[Socket, int], Account] = {}
         self._arrived = 0
@@ -84,9 +87,7 @@ class Server:
         """The next turn is called for."""
         self._stop: asyncio.Event
         self._broken: Exception | None = None
-        self._preparers: dict[Socket, ThreadPoolExecutor] = {
-            socket: ThreadPoolExecutor(PREPARERS, f"prepare-{socket}") for socket in ("web", "admin")
-        }
+        self._preparers = {pool: ThreadPoolExecutor(PREPARERS, f"prepare-{pool}") for pool in get_args(Pool)}
         """One pool for each socket, so that no sign-in which waits for a provider keeps the operator waiting."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._bundle_waiters = BundleWaiters[tuple[Connection, Origin]]()
@@ -235,18 +236,25 @@ class Server:
         if connection.account.preparing >= MAX_PREPARING:
             connection.reply([(origin, Failed("busy", "too many sign-ins wait already", hint="try again in a moment"))])
             return None
+        try:
+            need = self._need(route, message)
+        except SshJitError as error:
+            connection.reply([(origin, error)])
+            return None
+        if need is None:
+            return Question(message, connection.socket), origin
         connection.account.preparing += 1
-        task = asyncio.create_task(self._prepared(route, message, connection, origin, person))
+        task = asyncio.create_task(self._prepared(route, message, need, connection, origin, person))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return None
 
-    async def _prepared(
-        self, route: Route, message: m.Message, connection: Connection, origin: Origin, person: str
+    async def _prepared(  # noqa: PLR0917 - a question on its way
+        self, route: Route, message: m.Message, need: object, connection: Connection, origin: Origin, person: str
     ) -> None:
         try:
-            preparers = self._preparers[connection.socket]
-            prepared = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, message)
+            preparers = self._preparers[route.pool or connection.socket]
+            prepared = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, need)
         except asyncio.CancelledError:
             connection.reply([(origin, _stopping())])
         except SshJitError as error:

@@ -16,7 +16,7 @@ from sshjit import events
 from sshjit.events import Event
 from sshjit_ca.state import access, authority, codec, hosts, keys, locks, people, pruning
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import CaKey, Certificate, Emergency, Fleet, HardwareKey, Host, Lock, Login
+from sshjit_ca.state.records import CaKey, Certificate, Emergency, Fleet, HardwareKey, Host, Lock, Login, RotaRecord
 
 __all__ = [
     "FOLD",
@@ -28,13 +28,14 @@ __all__ = [
     "Host",
     "Lock",
     "Login",
+    "RotaRecord",
     "State",
     "apply",
     "digest",
     "fold",
 ]
 
-_RULES = 14
+_RULES = 15
 FOLD = _RULES << 20 | zlib.crc32(codec.shape().encode()) & 0xFFFFF
 """The version of the fold: of its rules, and of the state's fields, which need not be thought of."""
 
@@ -68,6 +69,7 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.Started: authority.started,
     events.PolicyLoaded: authority.policy_loaded,
     events.ProviderBound: authority.provider_bound,
+    events.RotaTaken: authority.rota_taken,
     events.LoginOpened: people.login_opened,
     events.LoginClosed: people.login_closed,
     events.Asked: access.asked,

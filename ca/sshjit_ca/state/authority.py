@@ -6,7 +6,7 @@ from sshjit import events
 from sshjit.addresses import mailbox
 from sshjit_ca.state import locks, people
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import BoundProvider, Emergency
+from sshjit_ca.state.records import BoundProvider, Emergency, RotaRecord
 
 MORE_BUNDLES = 2**20
 """How far a restored log skips: more bundles than can have been signed and forgotten since the newest checkpoint."""
@@ -17,9 +17,14 @@ def started(state: State, event: events.Started, _: int) -> None:
     state.epoch = event.epoch
 
 
-def policy_loaded(state: State, event: events.PolicyLoaded, _: int) -> None:
+def policy_loaded(state: State, event: events.PolicyLoaded, time: int) -> None:
     """Another policy decides."""
-    state.policy = event.digest
+    state.policy, state.policy_since = event.digest, time
+
+
+def rota_taken(state: State, event: events.RotaTaken, _: int) -> None:
+    """A rota says something new."""
+    state.rotas[event.rota] = RotaRecord(event.digest, event.issued, event.text, state.size)
 
 
 def provider_bound(state: State, event: events.ProviderBound, _: int) -> None:
@@ -50,6 +55,7 @@ def forgotten(state: State, event: events.Forgot, time: int) -> None:
     state.emails, state.seen_in = dict(sorted(state.emails.items())), dict(sorted(state.seen_in.items()))
     state.accounts_at = _accounts_at(state)
     state.bound_keys = {key: subject for key, subject in state.bound_keys.items() if subject in known}
+    state.rotas = dict(sorted(state.rotas.items()))
     state.session_events = dict(sorted(state.session_events.items()))
     used = {certificate.login_id for certificate in state.certificates.values()}
     state.logins = {

@@ -21,6 +21,7 @@ from sshjit_ca.state.records import (
     Login,
     Probed,
     Reported,
+    RotaRecord,
 )
 
 
@@ -33,8 +34,12 @@ class State:
     """Time of the last entry."""
     epoch: int = 0
     policy: str = ""
+    policy_since: int = 0
+    """When it came into force."""
     providers: dict[str, BoundProvider] = field(default_factory=dict)
     """Id of a provider that somebody signed in by -> what it means."""
+    rotas: dict[str, RotaRecord] = field(default_factory=dict)
+    """Name of a rota -> what it says."""
     subjects: dict[str, str] = field(default_factory=dict)
     """``provider/subject claim`` -> subject id."""
     newest_login: dict[str, str] = field(default_factory=dict)

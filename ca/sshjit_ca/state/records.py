@@ -34,6 +34,17 @@ class BoundProvider:
 
 
 @dataclass(frozen=True, slots=True)
+class RotaRecord:
+    """The newest text of a rota, by SHA-256 (hex), and when it was issued."""
+
+    digest: str
+    issued: int
+    text: str
+    entry: int
+    """Where it stands in the log."""
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """A user certificate that was issued."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sshjit import durations, wire
 from sshjit.api.session import LoginView
+from sshjit.api.views import TurnView
 from sshjit.errors import SshJitError
 from sshjit.terminal_text import fitted
 from sshjit_client.api.basic import Away, BasicApi
@@ -101,6 +102,7 @@ def sign_in_details(login: LoginView) -> str:
         ["person", person(login.person)],
         ["groups", ", ".join(login.groups) or "none"],
         ["roles", ", ".join(login.roles) or "none"],
+        *([["on call", turn_text(turn)] for turn in login.on_call if turn.begin <= time.time() < turn.end]),
         *([["permissions", ", ".join(login.permissions)]] if login.permissions else []),
         ["signed in", f"{at(login.signed_in)}, until {at(login.expires)} ({left} left)"],
         ["second factor", _second_factor(login)],
@@ -108,6 +110,11 @@ def sign_in_details(login: LoginView) -> str:
         *([["missing", remark] for remark in login.remarks]),
     ]
     return fitted(rows, table_width())
+
+
+def turn_text(turn: TurnView) -> str:
+    """``primary until …``."""
+    return f"{turn.rota} until {at(turn.end)}"
 
 
 def _second_factor(login: LoginView) -> str:

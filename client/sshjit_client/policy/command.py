@@ -14,7 +14,7 @@ from typing import Any
 
 from sshjit import durations
 from sshjit.errors import Invalid
-from sshjit.policy import Ask, PolicyError
+from sshjit.policy import ASSUMED, Ask, PolicyError
 from sshjit.policy.problems import did_you_mean
 from sshjit.terminal_text import inert
 from sshjit_client.console.exit_codes import ExitCode
@@ -148,6 +148,7 @@ def _explain(machine: Machine, options: Options) -> int:
         address=expectations.ADDRESS,
         break_glass=options.break_glass,
         start=None if options.start is None else parse_local_time(options.start),
+        ticket=ASSUMED,
     )
     hosts = tuple(inventory.hosts[name] for name in dict.fromkeys(options.host))
     question = Question(policy, inventory, member.at(now), hosts, ask, now)

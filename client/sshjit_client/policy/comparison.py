@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from typing import Any, Literal, TypeVar
 
 from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
@@ -20,6 +20,7 @@ from sshjit.policy.model import OWN, AllowRule, Rule
 from sshjit.policy.networks import client_address, one_of_each, parsed
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
+from sshjit.policy.types import FOREVER, Turn
 from sshjit_client.policy.inventory import Inventory
 from sshjit_client.policy.schedule_text import time_text
 from sshjit_client.policy.term_changes import Change, compare_terms
@@ -105,7 +106,7 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
     """Compares what two policies give the people of an inventory, from ``start`` (seconds since the epoch) on."""
     timeline = Timeline((old, new), start)
     pair = _Pair(PolicyOverTime(old, timeline), PolicyOverTime(new, timeline), timeline)
-    subjects = {name: member.at(start) for name, member in inventory.people.items()}
+    subjects = _and_on_call(pair, {name: member.at(start) for name, member in inventory.people.items()})
     people = _alike(subjects, lambda who: _kind_of_person(pair, who))
     hosts = _alike(inventory.hosts, lambda host: (host.labels, host.bastion))
     of_each = [inventory.hosts[group[0]] for group in hosts]
@@ -121,6 +122,18 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
         together += (replace(entry, people=names, places=(place,)) for entry in _together(there, decided, hosts))
     entries = _merged([*alone, *together], everywhere=tuple(places))
     return Comparison(old.digest, new.digest, tuple(entries), tuple(_role_changes(pair, subjects)))
+
+
+def _and_on_call(pair: _Pair, people: Mapping[str, Subject]) -> dict[str, Subject]:
+    """Everybody as they are, and as if rotas named them: any of these, any two, all. A rota may name anybody."""
+    rotas = sorted({name for policy in pair.policies for name in policy.rotas})
+    sets = dict.fromkeys(some for count in (1, 2, len(rotas)) for some in combinations(rotas, count) if some)
+    every = dict(people)
+    for some, (name, who) in product(sets, people.items()):
+        on_call = replace(who, on_call=(*who.on_call, *(Turn(rota, 0, FOREVER) for rota in some)))
+        if _kind_of_person(pair, on_call) != _kind_of_person(pair, who):
+            every[f"{name} (on call: {', '.join(some)})"] = on_call
+    return every
 
 
 def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]:

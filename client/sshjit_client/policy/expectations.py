@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sshjit import durations
-from sshjit.policy import Ask, Policy, PolicyError, Subject
-from sshjit.policy.model import Never
+from sshjit.policy import Allow, Ask, NeedsApproval, Policy, PolicyError, Subject
+from sshjit.policy.model import Never, TicketState
 from sshjit.policy.problems import did_you_mean
 from sshjit.policy.reader import Table
 from sshjit.policy.sentences import read_nevers
+from sshjit.policy.types import ASSUMED, FOREVER, TicketAnswer, Turn
 from sshjit_client.policy.inventory import (
     FILE,
     Inventory,
@@ -39,12 +40,19 @@ _TOP = {
 _ASKED = {
     **dict.fromkeys(("name", "person", "hosts"), True),
     **dict.fromkeys(("login", "action", "command", "for", "reason", "address", "break_glass", "at", "start"), False),
-    **dict.fromkeys(("signed_in", "mfa", "hardware_key"), False),
+    **dict.fromkeys(("signed_in", "mfa", "hardware_key", "ticket", "on_call"), False),
 }
 _TEXTS = ("rule", "code", "as", "message", "hint")
 _LENGTHS = ("duration", "grant", "certificate", "pending", "use_by")
 _LISTS = ("needs", "source", "forwarding", "notify")
 _EXPECTED = {"expect": True, **dict.fromkeys((*_TEXTS, *_LENGTHS, *_LISTS, "steps", "ends_by", "misses"), False)}
+_TICKETS: dict[str, TicketState] = {
+    "accepted": "answered",
+    "refused": "answered",
+    "missing": "missing",
+    "down": "down",
+}
+"""What a test may say of a ticket; accepted, if it says nothing."""
 _STEP = {"from": True, "count": True, "signed": False}
 
 
@@ -111,7 +119,7 @@ def load_suite(path: Path, policy_path: Path | None, inventory_path: Path | None
     beside = inventory_path or path.parent / (named or FILE)
     kept = load_inventory(beside, policy) if inventory_path or named or beside.exists() else Inventory({}, {})
     hosts = with_bastions(top, {**kept.hosts, **read_hosts(top, policy)})
-    inventory = Inventory(hosts, {**kept.people, **read_people(top)})
+    inventory = Inventory(hosts, {**kept.people, **read_people(top, policy)})
     default = top.checked(("at",), parse_time, top.any("at")) if "at" in top else now
     tables = [Table(value, at, top.report, {**_ASKED, **_EXPECTED}) for at, value in top.tables("test")]
     cases = [_case(table, policy, inventory, default or now) for table in tables]
@@ -131,12 +139,13 @@ def _case(table: Table, policy: Policy, inventory: Inventory, now: int) -> Case:
     now = (table.checked(("at",), parse_time, table.any("at")) if "at" in table else now) or now
     hosts = table.one_or_more("hosts", inventory.hosts, "host") if "hosts" in table else ()
     known = tuple(inventory.hosts[name] for name in hosts or ())
-    question = Question(policy, inventory, _subject(table, inventory, now), known, _ask(table), now)
+    question = Question(policy, inventory, _subject(table, policy, inventory, now), known, _ask(table), now)
     misses = {rule: str(reason) for rule, reason in (table.get("misses", dict) or {}).items()}
+    question = _with_ticket(table, question) if table.sound else question
     return Case(table.text("name") or "", table.report.line(table.path), question, _expected(table), misses)
 
 
-def _subject(table: Table, inventory: Inventory, now: int) -> Subject:
+def _subject(table: Table, policy: Policy, inventory: Inventory, now: int) -> Subject:
     name = table.text("person")
     member = inventory.people.get(name or "")
     if member is None:
@@ -146,7 +155,27 @@ def _subject(table: Table, inventory: Inventory, now: int) -> Subject:
     ago = signed_in(table)
     member = member if ago is None else replace(member, signed_in=ago)
     changed: dict[str, Any] = {key: table.flag(key) for key in ("mfa", "hardware_key") if key in table}
+    if "on_call" in table:
+        named = table.names("on_call", policy.rotas, "rota", empty="none") or ()
+        changed["on_call"] = tuple(Turn(rota, 0, FOREVER) for rota in named)
     return replace(member.at(now), **changed)
+
+
+def _with_ticket(table: Table, question: Question) -> Question:
+    """With ``ticket = "refused"`` and the like: what the checker says of the ticket that the deciding rule wants."""
+    says = table.get("ticket", str)
+    if says is None:
+        return question
+    if says not in _TICKETS:
+        table.wrong(("ticket",), f'a checker does not say "{says}"', did_you_mean(says, _TICKETS))
+    outcome = evaluate(question)
+    wanted = outcome.terms.ticket if isinstance(outcome, Allow | NeedsApproval) else None
+    if wanted is None:
+        return question
+    checker = question.policy.tickets[wanted.checker]
+    values = tuple((path, accepted[0] if says == "accepted" else "") for path, accepted in checker.expect)
+    answer = TicketAnswer(wanted.checker, wanted.ticket, _TICKETS.get(says, "down"), values, "as the test says")
+    return replace(question, ask=replace(question.ask, ticket=answer))
 
 
 def _ask(table: Table) -> Ask:
@@ -159,6 +188,7 @@ def _ask(table: Table) -> Ask:
         address=ADDRESS if "address" not in table else table.get("address", str) or None,
         break_glass=table.flag("break_glass"),
         start=table.checked(("start",), parse_time, table.any("start")) if "start" in table else None,
+        ticket=ASSUMED,
     )
 
 

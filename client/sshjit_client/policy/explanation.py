@@ -43,6 +43,7 @@ def _question(question: Question, explanation: Explanation) -> ExplainedQuestion
         break_glass=ask.break_glass,
         more=[
             ("hosts", labels),
+            ("on call", ", ".join(turn.rota for turn in subject.on_call)),
             ("command", ask.command or ""),
             ("reason", ask.reason),
             ("when", f"{show_time(question.now)}, {here} here"),

@@ -14,12 +14,14 @@ from pathlib import Path
 from sshjit import addresses, approvals, durations, names
 from sshjit.policy import Bastion, Host, Policy, PolicyError, Subject, check_labels, roles_of
 from sshjit.policy.reader import Table
+from sshjit.policy.types import FOREVER, Turn
 from sshjit_client.policy.policy_files import read_table
 
 _TOP = {"version": True, "hosts": False, "bastions": False, "people": False}
 _MEMBER = {
     "provider": True,
     **dict.fromkeys(("groups", "emails", "unverified", "own", "own_listed", "mfa", "hardware_key", "signed_in"), False),
+    "on_call": False,
 }
 FILE = "inventory.toml"
 UNKNOWN = -1
@@ -64,7 +66,7 @@ def load_inventory(path: Path, *policies: Policy) -> Inventory:
 
     """
     top = read_table(path, _TOP)
-    inventory = Inventory(with_bastions(top, read_hosts(top, *policies)), read_people(top))
+    inventory = Inventory(with_bastions(top, read_hosts(top, *policies)), read_people(top, *policies))
     if top.report.problems:
         raise PolicyError(top.report.problems)
     return inventory
@@ -108,9 +110,10 @@ def with_bastions(top: Table, hosts: Mapping[str, Host]) -> dict[str, Host]:
     return {name: replace(host, bastion=behind.get(name, host.bastion)) for name, host in hosts.items()}
 
 
-def read_people(top: Table) -> dict[str, Member]:
-    """``[people.alice]``: what a provider says of somebody."""
+def read_people(top: Table, *policies: Policy) -> dict[str, Member]:
+    """``[people.alice]``: what a provider says of somebody, and which rotas of the policies name them, at any time."""
     people = {}
+    rotas = {name for policy in policies for name in policy.rotas}
     for name, path, value in top.entries("people"):
         table = Table(value, path, top.report, _MEMBER)
         provider = table.text("provider")
@@ -129,6 +132,7 @@ def read_people(top: Table) -> dict[str, Member]:
             mfa=table.flag("mfa"),
             hardware_key=table.flag("hardware_key"),
             denied_emails=unverified,
+            on_call=tuple(Turn(name, 0, FOREVER) for name in table.names("on_call", rotas, "rota", empty="none") or ()),
         )
         people[name] = Member(name, subject, unverified, signed_in(table) or 0)
     return people

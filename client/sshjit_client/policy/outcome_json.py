@@ -102,6 +102,7 @@ def _terms(terms: Terms) -> Values:
         "signed_request": terms.signed_request,
         "extend": None if terms.extend is None else {"count": terms.extend.count, "by": terms.extend.by},
         "keep_open": bool(terms.kept_for),
+        "ticket": None if terms.ticket is None else {"checker": terms.ticket.checker, "ticket": terms.ticket.ticket},
         "break_glass": terms.break_glass is not None,
         "notify": [] if terms.break_glass is None else list(terms.break_glass.notify),
         "review_within": None if terms.break_glass is None else terms.break_glass.review_within,

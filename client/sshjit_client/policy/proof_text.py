@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sshjit.policy import Ask, Policy, words
+from sshjit.policy import ASSUMED, Ask, Policy, words
 from sshjit.policy.model import COMMAND, Never
 from sshjit.policy.proof import Counterexample, Undecided, prove
 from sshjit.policy.schedule import show_time
@@ -57,6 +57,7 @@ def broken_text(proof: Proof, styles: Styles) -> str:
         ("provider", subject.provider),
         ("groups", ", ".join(sorted(subject.groups))),
         ("emails", ", ".join(sorted(subject.emails))),
+        ("on call", ", ".join(turn.rota for turn in subject.on_call)),
         ("by another sign-in", ", ".join(sorted(subject.denied_groups | subject.denied_emails))),
         ("own name", f"{answer.login}, by the operator's table" if subject.own_listed else subject.unix_name or ""),
         ("from", answer.address or ""),
@@ -78,6 +79,7 @@ def proof_json(proof: Proof) -> dict[str, Any]:
         values |= {"labels": dict(answer.host.labels), "groups": sorted(answer.subject.groups)}
         values |= {"emails": sorted(answer.subject.emails), "begin": answer.begin, "end": answer.end}
         values["address"] = answer.address
+        values["on_call"] = [turn.rota for turn in answer.subject.on_call]
     return {
         "name": proof.never.name,
         "passed": answer is None,
@@ -95,6 +97,7 @@ def _question(policy: Policy, example: Counterexample) -> Question:
         reason=_REASON,
         address=example.address or "192.0.2.1",
         break_glass=example.break_glass,
+        ticket=ASSUMED,
     )
     subject = replace(example.subject, auth_time=example.begin)
     return Question(policy, Inventory({}, {}), subject, (example.host,), ask, example.begin)

@@ -13,13 +13,14 @@ from sshjit.policy import fields
 from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, REQUIREMENTS, SHELL
 from sshjit.policy.rules import HOURS, MOST_APPROVERS, MOST_EXTENSIONS, MOST_HOSTS
 from sshjit.policy.schedule import DAYS
+from sshjit.policy.tickets import DOWN
 
 Schema = dict[str, Any]
 _NAME = "^[a-z][a-z0-9_-]{0,63}$"
 _LOGIN = r"^([A-Za-z_][A-Za-z0-9._-]{0,31}\$?|@own)$"
 _LENGTH = "^(?=.)([0-9]{1,8}d)?([0-9]{1,8}h)?([0-9]{1,8}m)?([0-9]{1,8}s)?$"
 _PROVIDER = "[a-z][a-z0-9-]{0,31}"
-_SOURCE = f"^{_PROVIDER}/(group:.+|email:[!-?A-~][!-~]*@[!-?A-~]+)$"
+_SOURCE = f"^({_PROVIDER}/(group:.+|email:[!-?A-~][!-~]*@[!-?A-~]+)|rota:[a-z][a-z0-9_-]{{0,63}})$"
 _LABEL_NAME = "^[a-z][a-z0-9_-]{0,31}$"
 _LABEL_VALUE = "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 
@@ -83,7 +84,7 @@ def _named(item: Schema, description: str, pattern: str = _NAME) -> Schema:
 
 _ROLE = {"type": "string", "pattern": _NAME}
 _VALUE = {"type": "string", "pattern": _LABEL_VALUE}
-_FROM = _text('"<provider>/group:<name>" or "<provider>/email:<verified address>".', _SOURCE)
+_FROM = _text('"<provider>/group:<name>", "<provider>/email:<verified address>" or "rota:<name>".', _SOURCE)
 _LABEL = _table(
     fields.LABEL,
     {
@@ -123,6 +124,17 @@ _ACTION = _table(
     {
         "command": _text("What the certificate forces.", maxLength=1000),
         "title": _text("What people see."),
+    },
+)
+_CHECKER = _table(
+    fields.CHECKER,
+    {
+        "title": _text("What people see."),
+        "expect": {
+            "type": "object",
+            "minProperties": 1,
+            "description": "Values of the answer, in tables as its objects are; a list means any of its values.",
+        },
     },
 )
 _STEP = _table(
@@ -176,6 +188,11 @@ _RULE: dict[str, Schema] = {
         },
         description=f"A reason must be given; by break-glass of {BREAK_GLASS_REASON} characters at least in any case.",
     ),
+    "ticket": {**_ROLE, "description": "The checker that must accept the ticket that reason.pattern matches."},
+    "ticket_down": {
+        "enum": list(DOWN),
+        "description": "What counts while the checker does not answer; refuse, if not said.",
+    },
     "fresh_login": _length("The greatest age of the sign-in."),
     "mfa": _flag("The provider must have said that a second factor was used."),
     "hardware_key": _flag("Only for a registered hardware key, touched or unlocked each time."),
@@ -257,6 +274,11 @@ _TOP: dict[str, Schema] = {
         **_named(_CALENDAR, "Names of days, for days and not_days."),
         "propertyNames": {"pattern": _NAME, "not": {"enum": list(DAYS)}},
     },
+    "rotas": _named(
+        _table(fields.ROTA, {"lifetime": _length("How long a text counts after it was issued.")}),
+        "Who is on call, from texts that somebody signs. Roles come from them.",
+    ),
+    "tickets": _named(_CHECKER, "Who is asked about tickets, and what must be said."),
     "terms": {
         **_named(_table(fields.TERMS, _RULE, minProperties=1), "Sets of requirements and clocks that rules take."),
         "propertyNames": {"pattern": _NAME},

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sshjit.approvals import Step, covers
 from sshjit.durations import show
 from sshjit.policy import words
-from sshjit.policy.model import AllowRule, Extend
+from sshjit.policy.model import AllowRule, Checker, Extend
 
 Direction = Literal["wider", "narrower", "other"]
 
@@ -87,6 +87,31 @@ def _reason_text(reason: Reason | None) -> str:
     return f"like {pattern}" if pattern else "any" if shortest == 1 else f"{shortest} characters or more"
 
 
+Ticket = tuple[Checker, bool]
+"""Who must accept it, and whether a checker that is down does."""
+
+
+def _ticket(rule: AllowRule) -> Ticket | None:
+    return None if rule.ticket is None else (rule.ticket, rule.ticket_down_allows)
+
+
+def _ticket_gives(old: Ticket | None, new: Ticket | None) -> bool:
+    if old is None or new is None:
+        return new is None
+    (was, was_lax), (checker, lax) = old, new
+    wanted = dict(was.expect)
+    accepts = all(path in wanted and set(wanted[path]) <= set(values) for path, values in checker.expect)
+    return was.name == checker.name and accepts and lax >= was_lax
+
+
+def _ticket_text(ticket: Ticket | None) -> str:
+    if ticket is None:
+        return "none"
+    checker, lax = ticket
+    wanted = (f"{path} {words.listed(values, 'or')}" for path, values in checker.expect)
+    return f"of {checker.name} with {words.listed(wanted)}{', or while it is down' if lax else ''}"
+
+
 def _source_gives(old: tuple[str, ...], new: tuple[str, ...]) -> bool:
     return not new or (bool(old) and set(old) <= set(new))
 
@@ -114,6 +139,7 @@ def _demand(what: str, value: Callable[[AllowRule], bool]) -> _Term:
 _TERMS = (
     _Term("approvals", lambda rule: rule.approvals, covers, steps_text),
     _Term("reason", _reason, _reason_gives, _reason_text),
+    _Term("ticket", _ticket, _ticket_gives, _ticket_text),
     _Term(
         "fresh_login",
         lambda rule: rule.fresh_login,

@@ -147,6 +147,7 @@ def _about(about: RequesterView, now: int) -> Rows:
         ("provider", about.provider),
         ("groups", ", ".join(about.groups) or "none"),
         ("roles", ", ".join(about.roles) or "none"),
+        ("on call", ", ".join(f"{turn.rota} until {at(turn.end)}" for turn in about.on_call)),
         ("signed in", f"{rough(now - about.signed_in)} ago, at {at(about.signed_in)}{proved}"),
         ("with", _factors(about)),
         ("from", about.address),

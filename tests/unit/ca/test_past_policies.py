@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from sshjit import ca_protocol as m
-from sshjit.errors import Failed, Invalid
+from sshjit.ca_protocol.operating import SentenceView
+from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.keys import files
 from sshjit_ca.log import verification
-from sshjit_ca.routes import ROUTES
 from sshjit_ca.storage.schema import policies
-from tests.support.installation import ALICE, POLICY, Installation
+from tests.support.installation import ALICE, BOB, POLICY, Installation
 
 
 def read(ca: Installation, digest: str | None) -> m.PolicyReply:
@@ -102,4 +102,17 @@ def test_the_web_door_reads_the_policy_in_force_and_no_other(ca: Installation) -
     with pytest.raises(Invalid) as caught:
         ca.say(m.ReadPolicy(first), m.PolicyReply)
     assert caught.value.code == "not_permitted"
-    assert ROUTES[m.ReadPolicies].sockets == {"admin"}
+    with pytest.raises(Refused) as refused:
+        ca.say(m.ReadPolicies(), m.PoliciesReply)
+    assert refused.value.code == "not_permitted"
+
+
+def test_who_may_audit_reads_which_policies_there_were_and_what_was_proved(ca: Installation) -> None:
+    with pytest.raises(Refused) as refused:
+        ca.say(m.ReadPolicies(ca.web(ALICE)), m.PoliciesReply)
+    assert refused.value.code == "not_permitted"
+    text = ca.policy + '[[never]]\nname = "no-root"\nlogin = "root"\nwithin = 2027-12-31\n'
+    ca.authority.change_policy(text)
+    (now, first) = ca.say(m.ReadPolicies(ca.web(BOB)), m.PoliciesReply).policies
+    assert now.decided == (SentenceView("no-root", "proved", 1_830_297_600),)
+    assert (now.loaded, first.decided) == (int(ca.time), ())

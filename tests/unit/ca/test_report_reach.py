@@ -9,7 +9,7 @@ from itertools import product
 
 from hypothesis import given, settings
 
-from sshjit.policy import Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
+from sshjit.policy import ASSUMED, Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
 from sshjit_ca.report.access_lines import Line, access_lines
 from sshjit_ca.report.builder import Report
 from sshjit_ca.report.people import Claims
@@ -17,7 +17,7 @@ from sshjit_ca.report.period import Period
 from tests.support.audit_month import DAY, HOUR, START, Month
 from tests.support.installation import ALICE, Installation, Person
 from tests.support.reports import made, rows
-from tests.unit.sshjit.test_policy_properties import HEAD, NOW, inventories, policies, subjects
+from tests.unit.sshjit.test_policy_properties import HEAD, NOW, always_on_call, inventories, policies, subjects
 
 DANA = "d-4 (partner)"
 
@@ -43,7 +43,15 @@ def by_the_clock(
     """The same by ``evaluate``, asked every four hours for eight days with nothing wanting."""
     for host, login, action, broken in product(hosts, LOGINS, ("shell", "command", *policy.actions), (False, True)):
         command = "id" if action == "command" else None
-        ask = Ask(login, action, command, reason="CHG-1 because of it", address="192.0.2.7", break_glass=broken)
+        ask = Ask(
+            login,
+            action,
+            command,
+            reason="CHG-1 because of it",
+            address="192.0.2.7",
+            break_glass=broken,
+            ticket=ASSUMED,
+        )
         for now in range(start, start + 8 * DAY, 4 * HOUR):
             at_its_best = replace(who, auth_time=now, mfa=True, hardware_key=True)
             outcome = evaluate(policy, at_its_best, [host], ask, now)
@@ -65,7 +73,9 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
 @settings(max_examples=20, deadline=None)
 @given(policies(), subjects.filter(lambda who: "Passing" not in who.groups), inventories)
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
-    claims = Claims(who.provider, who.groups, who.emails, who.unix_name, who.own_listed)
+    who = always_on_call(who)
+    rotas = frozenset(turn.rota for turn in who.on_call)
+    claims = Claims(who.provider, who.groups, who.emails, who.unix_name, who.own_listed, rotas)
     owners = {} if who.unix_name is None else {who.unix_name: who.id}
     lines = access_lines(policy, {who.id: [claims]}, owners, hosts, NOW)
     assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))

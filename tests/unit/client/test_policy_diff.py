@@ -11,9 +11,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sshjit.policy import Allow, Ask, Denied, Host, NeedsApproval, Outcome, Policy, Subject, evaluate, may_be_unix_name
+from sshjit.policy import (
+    ASSUMED,
+    Allow,
+    Ask,
+    Denied,
+    Host,
+    NeedsApproval,
+    Outcome,
+    Policy,
+    Subject,
+    Turn,
+    evaluate,
+    may_be_unix_name,
+)
 from sshjit.policy.model import AllowRule
 from sshjit.policy.query import deciding_deny, first_allows, make_query
+from sshjit.policy.types import FOREVER
 from sshjit_client.policy import comparison
 from sshjit_client.policy.inventory import Inventory, Member
 from tests.unit.client import policy_folder
@@ -238,6 +252,9 @@ HOSTS = {
     "h3": Host("h3", "h3", (("env", "prod"), ("role", "db"))),
 }
 INVENTORY = Inventory(HOSTS, {name: Member(name, subject) for name, subject in PEOPLE.items()})
+ON_CALL = (Turn("first", 0, FOREVER),)
+PEOPLE |= {f"{name} (on call: first)": replace(who, on_call=ON_CALL) for name, who in PEOPLE.items()}
+"""A rota may name anybody."""
 START = any_policy.NOW
 Fact = tuple[str, str, str, str, bool]
 
@@ -302,6 +319,7 @@ def answers(policy: Policy, now: int, address: str) -> tuple[dict[Any, str], dic
         best = replace(who, auth_time=now, mfa=True, hardware_key=True)
         command = "id" if action == "command" else None
         ask = Ask(None, action, command, reason="CHG-1 because of it", address=address, break_glass=fire)
+        ask = replace(ask, ticket=ASSUMED)
 
         def outcome(hosts: list[Host], ask: Ask, best: Subject = best) -> Outcome:
             return evaluate(policy, best, hosts, ask, now)
@@ -355,7 +373,7 @@ def asked_of_accounts_and_requests(old: Policy, new: Policy) -> tuple[set[Any], 
     return accounts, parted
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(any_policy.policies(), any_policy.policies())
 def test_it_says_who_gets_another_account_and_which_hosts_no_longer_go_together(old: Policy, new: Policy) -> None:
     accounts, parted = told_of_accounts_and_requests(comparison.compare(old, new, INVENTORY, START).entries)
@@ -366,7 +384,7 @@ def test_it_says_who_gets_another_account_and_which_hosts_no_longer_go_together(
         assert (accounts, parted) == (seen_accounts, seen)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(any_policy.policies(), any_policy.policies(), st.lists(st.integers(START, START + 7 * 86400), max_size=4))
 def test_it_says_what_asking_for_everything_says(old: Policy, new: Policy, moments: list[int]) -> None:
     found = comparison.compare(old, new, INVENTORY, START)
@@ -385,7 +403,7 @@ def test_it_says_what_asking_for_everything_says(old: Policy, new: Policy, momen
         assert (gains, loses) == (seen_gains, seen_loses)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(any_policy.policies(), any_policy.policies())
 def test_it_reads_the_same_from_the_other_side(old: Policy, new: Policy) -> None:
     there, back = comparison.compare(old, new, INVENTORY, START), comparison.compare(new, old, INVENTORY, START)

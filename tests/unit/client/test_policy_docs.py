@@ -12,6 +12,7 @@ import pytest
 
 from sshjit import policy
 from sshjit.policy import fields
+from sshjit.policy.rota import parse_rota, turns_of
 from sshjit_client.policy import lint
 from tests.unit.client.policy_folder import CommandResult, PolicyFolder
 
@@ -19,7 +20,8 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, PLACES, SHARED, DENY, *MORE = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, PLACES, TICKETS, ON_CALL, SHARED, DENY, *MORE = BLOCKS
+ROTA = re.findall(r"^```rota\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)[0]
 EDGES, EDGE_TESTS, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = MORE
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
 NEW = POLICY.replace('sre-lead = ["acme/group:SRE Leads"]', 'sre-lead = ["acme/group:SRE Leads", "acme/group:SRE"]')
@@ -104,6 +106,43 @@ def test_where_a_request_comes_from_counts_as_the_page_says(folder: PolicyFolder
     )
     folder.write("tests.toml", f"version = 1\nat = 2026-03-04T12:00:00Z\n{cases}")
     assert folder.run("test", "tests.toml", "--policy", path).out == "4 passed\n"
+
+
+def test_a_ticket_is_accepted_or_not_as_the_page_says(folder: PolicyFolder) -> None:
+    path = folder.write("tickets.toml", f"{HEAD}\n{TICKETS}")
+    cases = "".join(
+        f'[[test]]\nname = "{says}"\nperson = "dan"\nhosts = "db1"\nreason = "CHG-1"\nticket = "{says}"\n{expected}'
+        for says, expected in (
+            ("accepted", 'expect = "allow"\n'),
+            ("refused", 'expect = "denied"\ncode = "ticket_refused"\n'),
+            ("missing", 'expect = "denied"\ncode = "unknown_ticket"\n'),
+            ("down", 'expect = "denied"\ncode = "ticket_down"\n'),
+        )
+    )
+    folder.write("tests.toml", f"version = 1\nat = 2026-03-04T12:00:00Z\n{cases}")
+    assert folder.run("test", "tests.toml", "--policy", path).out == "4 passed\n"
+    folder.write("lax.toml", path.read_text().replace('"jira"\napp', '"jira"\nticket_down = "allow"\napp'))
+    assert "code" in folder.run("test", "tests.toml", "--policy", "lax.toml").out
+    asked = ("--person", "dan", "--host", "db1", "--reason", "see CHG-1", "--at", "2026-03-04 12:00 UTC")
+    assert "ticket        must be accepted: CHG-1, by jira" in folder.run("explain", path, *asked).out
+
+
+def test_who_is_on_call_is_who_the_page_says(folder: PolicyFolder) -> None:
+    head = HEAD[: HEAD.index("[roles]")]
+    path = folder.write("on-call.toml", f"{head}\n{ON_CALL}")
+    folder.write("inventory.toml", INVENTORY.replace('own      = "alice"', 'own      = "alice"\non_call = ["primary"]'))
+    night = ("--host", "db1", "--at", "2026-03-04 22:00 Europe/Berlin")
+    assert "ALLOWED" in folder.run("explain", path, "--person", "alice", *night).out
+    assert "on-call, sre" in folder.run("explain", path, "--person", "alice", *night).out
+    assert "DENIED" in folder.run("explain", path, "--person", "bob", *night).out
+    example = policy.load(path.read_text())
+    rota = parse_rota(ROTA)
+    alice = policy.Subject("a", "acme", frozenset(), frozenset({"alice@example.com"}))
+    (turn,) = turns_of(alice, [(example.rotas["primary"], rota)])
+    assert (turn.rota, turn.end - turn.begin) == ("primary", 7 * 86400)
+    lonely = policy.load(path.read_text().replace('lifetime = "8d"', 'lifetime = "2h"'))
+    (turn,) = turns_of(alice, [(lonely.rotas["primary"], rota)])
+    assert turn.end == rota.issued + 7200
 
 
 def test_what_rules_share_says_what_the_page_says(folder: PolicyFolder) -> None:

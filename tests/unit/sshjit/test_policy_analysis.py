@@ -11,7 +11,7 @@ from sshjit.policy import Host, Policy, Subject
 from sshjit.policy.analysis import WEEK, Access, PolicyOverTime, Timeline
 from sshjit.policy.index import members
 from sshjit.policy.query import deciding_deny, first_allows, make_query, usable_unix_name
-from tests.unit.sshjit.test_policy_properties import NOW, inventories, policies, subjects
+from tests.unit.sshjit.test_policy_properties import NOW, always_on_call, inventories, policies, subjects
 
 LOGINS = ("root", "deploy", "alice")
 ACTIONS = ("shell", "run", "command")
@@ -22,7 +22,7 @@ ACTIONS = ("shell", "run", "command")
 def test_in_each_stretch_the_rule_decides_that_decides_at_its_moments(
     policy: Policy, subject: Subject, hosts: list[Host], address: str
 ) -> None:
-    timeline = Timeline([policy], NOW)
+    timeline, subject = Timeline([policy], NOW), always_on_call(subject)
     over_time = PolicyOverTime(policy, timeline)
     holder = over_time.holder(subject)
     for login in {*LOGINS, usable_unix_name(policy, subject)} - {None}:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from sshjit.policy import Ask, Denied, Host, Policy, Subject, evaluate, explain, load
+from sshjit.policy import ASSUMED, Ask, Denied, Host, Policy, Subject, Turn, evaluate, explain, load
 from sshjit.policy.model import AllowRule, DenyRule, Matchers, Never
 from sshjit.policy.proof import Counterexample, Undecided, prove
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
+from sshjit.policy.types import FOREVER
 from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD, problems
 from tests.unit.sshjit.policy_world import at
 
@@ -32,6 +33,11 @@ role = {}
 a = ["acme/group:A", { from = "acme/group:Passing", until = 2026-03-05 }]
 b = ["acme/group:B", "acme/email:b@example.com"]
 c = ["partner/group:A", { from = "acme/group:C", until = 2026-03-06 }]
+d = ["rota:first", { from = "acme/group:D", until = 2026-03-06 }]
+[rotas.first]
+lifetime = "7d"
+[tickets.jira]
+expect.open = true
 [actions.run]
 command = "/bin/run"
 [calendars]
@@ -49,8 +55,10 @@ TIMES += ['days = ["fri", "holidays"]\nhours = "20:00-08:00"\nzone = "Europe/Ber
 TIMES += ['not_days = ["holidays", "wed"]\nzone = "Europe/Berlin"\n']
 TIMES += ['from = 2026-03-05\nuntil = 2026-03-06\nzone = "Asia/Tokyo"\n']
 NETWORKS = ['["10.0.0.0/8"]', '["192.0.2.0/24", "2001:db8::/32"]', '["10.1.0.0/16"]']
+NONE = frozenset[str]()
 ADDRESSES = ("10.1.2.3", "10.9.9.9", "192.0.2.1", "2001:db8::1", "203.0.113.9")
 LOGINS = ["root", "deploy", "@own", "alice"]
+TICKET = 'reason = { pattern = "[A-Z]+-[0-9]+" }\nticket = "jira"\n'
 PLAIN = 'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
 
 
@@ -59,10 +67,10 @@ def some(chance: random.Random, values: Sequence[str]) -> str:
 
 
 def rule_text(chance: random.Random, kind: str, number: int) -> str:
-    roles = chance.sample("abc", chance.randint(1, 2))
-    others = [role for role in "abc" if role not in roles]
-    lines = [f"[[{kind}]]", f'name = "{kind.replace("_", "-")}-{number}"']
     grants = kind != "deny"
+    roles = chance.sample("abcd" if grants else "abc", chance.randint(1, 2))  # by a rota nobody is denied anything
+    others = [role for role in ("abc" if grants else "abcd") if role not in roles]
+    lines = [f"[[{kind}]]", f'name = "{kind.replace("_", "-")}-{number}"']
     if grants or chance.random() < 0.3:
         lines.append(f"roles = {some(chance, roles)}")
     if chance.random() < 0.4:
@@ -80,6 +88,7 @@ def rule_text(chance: random.Random, kind: str, number: int) -> str:
         text += f"{chance.choice(['networks', 'not_networks'])} = {networks}\n" if chance.random() < 0.3 else ""
         return text + ("" if chance.random() < 0.5 else "unless_break_glass = true\n")
     text += f"networks = {networks}\n" if chance.random() < 0.2 else ""
+    text += chance.choice(["", "", "", TICKET, TICKET + 'ticket_down = "allow"\n'])
     if kind == "break_glass":
         return f'{text}grant = "1h"\ncertificate = "5m"\nreview_within = "1d"\n'
     return text + chance.choice([PLAIN, 'terms = "strict"\n', PLAIN + "mfa = true\n", 'terms = "strict"\n'])
@@ -91,8 +100,8 @@ def never_text(chance: random.Random) -> str:
     lines += [f'login = "{chance.choice(LOGINS)}"'] if chance.random() < 0.7 else []
     lines += [f'action = "{chance.choice(["shell", "run"])}"'] if chance.random() < 0.7 else []
     lines += [f"break_glass = {chance.choice(['true', 'false', 'false'])}"] if chance.random() < 0.8 else []
-    lines += [f'unless_role = "{chance.choice("abc")}"'] if chance.random() < 0.5 else []
-    lines += [f"without = {some(chance, ['approval', 'mfa'])}"] if chance.random() < 0.5 else []
+    lines += [f'unless_role = "{chance.choice("abcd")}"'] if chance.random() < 0.5 else []
+    lines += [f"without = {some(chance, ['approval', 'mfa', 'ticket'])}"] if chance.random() < 0.5 else []
     return "\n".join(lines) + "\n"
 
 
@@ -131,11 +140,15 @@ MOMENTS = [moment for moment in MOMENTS if START <= moment < at("2026-03-10 01:0
 def subjects() -> Iterator[Subject]:
     """Everybody: each source held, had by another sign-in, or neither; with each own name that matters."""
     for own in (None, "alice", "deploy", "zed"):
-        for ways in itertools.product(range(3), repeat=4):
-            held = {name for name, way in zip(("A", "B", "C", "Passing"), ways, strict=True) if way == 1}
-            had = {name for name, way in zip(("A", "B", "C", "Passing"), ways, strict=True) if way == 2}
-            yield Subject("x", "acme", frozenset(held), frozenset(), own, denied_groups=frozenset(had), own_listed=True)
-        yield Subject("x", "partner", frozenset({"A"}), frozenset(), own, own_listed=True)
+        for turns in ((), (Turn("first", 0, FOREVER),)):
+            for ways in itertools.product(range(3), range(3), *[range(1 if turns else 3)] * 2):
+                held = {name for name, way in zip(("A", "B", "C", "Passing"), ways, strict=True) if way == 1}
+                had = {name for name, way in zip(("A", "B", "C", "Passing"), ways, strict=True) if way == 2}
+                groups, others = frozenset(held), frozenset(had)
+                yield Subject("x", "acme", groups, NONE, own, denied_groups=others, own_listed=True, on_call=turns)
+            yield Subject("x", "acme", frozenset({"D"}), NONE, own, own_listed=True, on_call=turns)
+            for groups in (NONE, frozenset({"A"})):
+                yield Subject("x", "partner", groups, NONE, own, own_listed=True, on_call=turns)
 
 
 PEOPLE = list(subjects())
@@ -173,7 +186,8 @@ def denied_there(match: Matchers, address: str) -> bool:
 
 
 def lacks(rule: AllowRule, never: Never) -> bool:
-    has = {"approval": rule.approvals, "mfa": rule.mfa}
+    ticket = rule.ticket is not None and not rule.ticket_down_allows
+    has = {"approval": rule.approvals, "mfa": rule.mfa, "ticket": ticket}
     return not never.without or any(not has[each] for each in never.without)
 
 
@@ -257,6 +271,7 @@ def confirm(policy: Policy, example: Counterexample) -> None:
     there = example.address or "203.0.113.9"
     reason = "CHG-7 the site is down"
     ask = Ask(example.login, example.action, command, reason=reason, address=there, break_glass=example.break_glass)
+    ask = replace(ask, ticket=ASSUMED)
     for now in (example.begin, example.end - 1):
         subject = replace(example.subject, auth_time=now)
         outcome = evaluate(policy, subject, [example.host], ask, now)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sshjit.policy import (
+    ASSUMED,
     Allow,
     Ask,
     Bastion,
@@ -17,12 +18,15 @@ from sshjit.policy import (
     NeedsApproval,
     Policy,
     Subject,
+    TicketAnswer,
+    Turn,
     ends_by,
     evaluate,
     explain,
     load,
     roles_of,
 )
+from sshjit.policy.types import FOREVER
 from tests.unit.sshjit.policy_world import at
 
 HEAD = """\
@@ -34,11 +38,17 @@ role = {}
 a = ["acme/group:A", { from = "acme/group:Passing", until = 2026-03-05 }]
 b = ["acme/group:B", "acme/email:b@example.com"]
 c = ["partner/group:A"]
+d = ["rota:first", "acme/group:D"]
+[rotas.first]
+lifetime = "7d"
+[tickets.jira]
+expect.open = true
 [actions.run]
 command = "/bin/run"
 [calendars]
 holidays = [2026-03-05, { from = 2026-03-07, until = 2026-03-08 }]
 """
+TICKET = 'reason = { pattern = "[0-9]" }\nticket = "jira"\n'
 
 
 def subset(*values: str) -> st.SearchStrategy[str]:
@@ -61,6 +71,7 @@ def _named_twice(chosen: dict[str, str], key: str) -> bool:
     return key == "not_roles" and bool(wanted & left_out)
 
 
+by_rota = subset("a", "b", "c", "d")
 roles, logins = subset("a", "b", "c"), subset("root", "deploy", "@own", "alice")
 actions = subset("shell", "run", "command")
 hosts = st.one_of(
@@ -82,7 +93,7 @@ times = st.sampled_from(
     ]
 )
 flags = st.sampled_from(["true", "false"])
-spared = {"roles": roles, "not_roles": roles}
+spared = {"roles": roles, "not_roles": by_rota}
 networks = st.sampled_from(['["192.0.2.0/24"]', '["10.0.0.0/8", "2001:db8::/32"]'])
 deny = st.tuples(
     lines({"logins": logins}, {**spared, "hosts": hosts, "actions": actions, "unless_break_glass": flags})
@@ -100,9 +111,18 @@ requirements = {
     "not_roles": roles,
     "networks": networks,
 }
-granting = {"roles": roles, "hosts": hosts, "logins": logins, "grant": st.just('"8h"'), "certificate": st.just('"5m"')}
+granting = {
+    "roles": by_rota,
+    "hosts": hosts,
+    "logins": logins,
+    "grant": st.just('"8h"'),
+    "certificate": st.just('"5m"'),
+}
+tickets = st.sampled_from(["", "", TICKET, TICKET + 'ticket_down = "allow"\n'])
 steps = st.sampled_from(["[]", '[{ from = "c", count = 1 }]'])
-allow = st.tuples(lines({**granting, "approvals": steps}, {**requirements, "actions": actions}), times).map("".join)
+allow = st.tuples(
+    lines({**granting, "approvals": steps}, {**requirements, "actions": actions}), times, st.just("")
+).map("".join) | st.tuples(lines({**granting, "approvals": steps}, {"mfa": flags}), times, tickets).map("".join)
 break_glass = st.tuples(lines({**granting, "review_within": st.just('"1d"')}, {"actions": actions}), times).map("".join)
 
 
@@ -134,7 +154,17 @@ subjects = st.builds(
     st.booleans(),
     st.booleans(),
     own_listed=st.booleans(),
+    on_call=st.sampled_from(
+        [(), (Turn("first", NOW - 7200, NOW + 7200),), (Turn("first", NOW + 3600, NOW + 86400), Turn("other", 0, NOW))]
+    ),
 )
+
+
+def always_on_call(who: Subject) -> Subject:
+    """Somebody whom the rotas that name them ever name all the time, as analyses over time look at people."""
+    return replace(who, on_call=tuple(Turn(turn.rota, 0, FOREVER) for turn in who.on_call))
+
+
 labels = st.fixed_dictionaries(
     {}, optional={"env": st.sampled_from(["prod", "staging"]), "role": st.sampled_from(["db", "web", "none"])}
 ).map(lambda found: tuple(sorted((label, value) for label, value in found.items() if value is not None)))
@@ -153,6 +183,17 @@ asks = st.builds(
     st.sampled_from(["", "number 1"]),
     st.sampled_from([None, "192.0.2.1", "::ffff:10.1.2.3", "2001:db8::1", "not an address"]),
     st.booleans(),
+    ticket=st.sampled_from(
+        [
+            None,
+            ASSUMED,
+            TicketAnswer("jira", "1", "answered", (("open", "true"),)),
+            TicketAnswer("jira", "1", "answered", (("open", '"true"'),)),
+            TicketAnswer("jira", "2", "answered", (("open", "true"),)),
+            TicketAnswer("jira", "1", "missing"),
+            TicketAnswer("jira", "1", "down", (), "it is slow"),
+        ]
+    ),
 ) | st.builds(Ask, st.sampled_from([None, "root"]), st.just("command"), st.just("ls"), reason=st.just("number 12"))
 
 

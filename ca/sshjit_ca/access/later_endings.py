@@ -1,0 +1,86 @@
+"""Open grants that policy ends later than it came: a freeze that begins at six, loaded at noon, ends them at six.
+
+A window is granted up to the end that policy of then gives it. When policy or a host's labels change, certificates and
+pages know the new end at once; the sessions that are open end when the CA closes the grant, and that it does here, when
+the time has come. What a change forbids at once is the operator's to end (``policy load --end-what-it-forbids``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sshjit import requests
+from sshjit.api.views import RequestState
+from sshjit.policy import Bounds
+from sshjit.requests import Request
+from sshjit_ca.access import recheck
+from sshjit_ca.access.revocation import close_grant
+from sshjit_ca.context import Context
+from sshjit_ca.state import State, request_index
+
+MOST = 200
+"""Grants that one tick closes."""
+
+
+class LaterEndings:
+    """Knows when policy of now ends each open grant that it lets go on."""
+
+    def __init__(self) -> None:
+        self._known: tuple[State, str, tuple[int, ...]] | None = None
+        self._due: dict[str, int] = {}
+
+    def close_due(self, context: Context) -> int:
+        """Closes the grants whose end has come; how many. The clock must be believed."""
+        closed = 0
+        for request_id in [each for each, due in self._due.items() if due <= context.now][:MOST]:
+            del self._due[request_id]
+            closed += _close(context, request_id)
+        self._look(context)
+        return closed
+
+    def _look(self, context: Context) -> None:
+        """Finds out anew when each grant ends, once policy or a host is another one, or the log was read again.
+
+        What forbade a grant from the moment on when policy came, or when a host changed, is not due: it came at once.
+        """
+        state = context.state
+        known = (state, context.policy.digest, tuple(map(id, state.hosts.values())))
+        if self._known is not None and self._known[0] is state and self._known[1:] == known[1:]:
+            return
+        began_again = self._known is None or self._known[0] is not state
+        self._known, self._due = known, {}
+        for request in request_index.opened(state):
+            since = context.now
+            if began_again:  # it may have come while nobody looked
+                since = max(state.policy_since, request.opens or context.now)
+            due = _end(context, request, min(since, context.now))
+            if due is not None:
+                self._due[request.id] = due
+
+
+def _end(context: Context, request: Request, since: int) -> int | None:
+    """When policy ends a grant that it let go on at ``since`` (seconds since the epoch), if before its own end."""
+    if not _is_open(context, request):
+        return None
+    answer = recheck.bounds_or_refusal(replace(context, now=since), request)
+    if not isinstance(answer, Bounds) or answer.ends_by is None or request.ends is None:
+        return None
+    return answer.ends_by if answer.ends_by < request.ends else None
+
+
+def _close(context: Context, request_id: str) -> bool:
+    """Closes a grant if policy really does not let it go on: it may have been changed again meanwhile."""
+    request = context.state.requests.get(request_id)
+    if request is None or not _is_open(context, request):
+        return False
+    refusal = recheck.refusal(context, request)
+    if refusal is None:
+        return False
+    close_grant(context, request, None, f"policy ends it here: {recheck.reason_of(request, refusal.message)}")
+    return True
+
+
+def _is_open(context: Context, request: Request) -> bool:
+    standing = requests.state_at(request, context.now)
+    known = request.asked.subject in context.state.newest_login
+    return known and standing is RequestState.APPROVED and request.asked.extends is None

@@ -1,0 +1,133 @@
+"""A freeze that begins later than it came: it ends what is open when it begins, and by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sshjit import ca_protocol as m
+from sshjit import entries, events
+from sshjit.errors import Refused
+from tests.support.installation import ALICE, BOB, DANA, Installation
+from tests.support.issuer import Issuer
+
+NOON = int(datetime(2027, 1, 13, 12, tzinfo=UTC).timestamp())
+HOUR = 3600
+
+
+@pytest.fixture
+def ca(issuers: dict[str, Issuer], tmp_path: Path) -> Iterator[Installation]:
+    installation = Installation(tmp_path, issuers, time=float(NOON))
+    installation.add_host("web1", env="staging")
+    installation.add_host("web2", env="staging", role="quiet")
+    installation.add_host("db1", env="prod", role="db")
+    installation.authority.sweep()
+    yield installation
+    installation.stop()
+
+
+def freeze(hours: str, hosts: str = '{ env = "staging" }') -> str:
+    deny = f'[[deny]]\nname = "freeze"\nhosts = {hosts}\nhours = "{hours}"\nzone = "UTC"\n'
+    return f'{deny}[[allow]]\nname = "staging"'
+
+
+STAGING = '[[allow]]\nname = "staging"'
+
+
+def open_grants(ca: Installation) -> list[str]:
+    """The hosts of grants that are open by the log, after a tick."""
+    ca.authority.sweep()
+    return sorted(host for each in ca.context.state.open for host in ca.context.state.requests[each].asked.hosts)
+
+
+def closed(ca: Installation) -> list[events.Closed]:
+    return [event for row in ca.store.rows() if isinstance(event := entries.read(row.entry), events.Closed)]
+
+
+def test_a_freeze_that_begins_later_ends_what_is_open_when_it_begins(ca: Installation) -> None:
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1").request
+    assert request.ends == NOON + 8 * HOUR
+    ca.change_policy(STAGING, freeze("18:00-20:00"))
+    shown = ca.say(m.ReadRequest(login, request.id), m.RequestReply).request
+    assert (shown.state, shown.ends) == ("approved", NOON + 6 * HOUR), "pages know it at once"
+    ca.later(6 * HOUR - 1)
+    assert open_grants(ca) == ["web1"]
+    ca.later(1)
+    assert open_grants(ca) == []
+    (ended,) = closed(ca)
+    assert (ended.request, ended.state) == (request.id, "revoked")
+    assert ended.reason.startswith('policy ends it here: rule "freeze" denies access to web1')
+    assert request.id in ca.context.state.ended, "the bundle tells hosts, which end the sessions"
+    assert open_grants(ca) == []
+    assert len(closed(ca)) == 1
+
+
+def test_what_a_policy_forbids_at_once_is_the_operators_to_end(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1")
+    ca.change_policy(STAGING, freeze("11:00-20:00"))
+    for _ in range(3):
+        ca.later(HOUR)
+        assert open_grants(ca) == ["web1"]
+    (ca.home / "policy.toml").write_text(ca.policy)
+    ca.restart()
+    ca.authority.sweep()
+    assert open_grants(ca) == ["web1"]
+
+
+def test_a_freeze_that_began_while_the_ca_was_down(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1")
+    ca.change_policy(STAGING, freeze("18:00-20:00"))
+    (ca.home / "policy.toml").write_text(ca.policy)
+    ca.later(7 * HOUR)
+    ca.restart()
+    ca.authority.sweep()
+    assert open_grants(ca) == []
+
+
+def test_a_freeze_that_is_taken_back_in_time_ends_nothing(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1")
+    ca.change_policy(STAGING, freeze("18:00-20:00"))
+    ca.later(HOUR)
+    assert open_grants(ca) == ["web1"]
+    ca.change_policy(freeze("18:00-20:00"), STAGING)
+    ca.later(6 * HOUR)
+    assert open_grants(ca) == ["web1"]
+
+
+def test_labels_that_a_later_freeze_is_about_do_the_same(ca: Installation) -> None:
+    ca.change_policy(STAGING, freeze("18:00-20:00", '{ role = "quiet" }'))
+    ca.change_policy('name = "freeze"\nhosts = { role', 'name = "freeze"\nhosts = { env = "staging", role')
+    login = ca.native(ALICE)
+    ca.say(m.LabelHost("web1", (("env", "staging"), ("role", "loud")), None, None), m.HostReply, "admin")
+    ca.ask(login, "web1")
+    assert open_grants(ca) == ["web1"]
+    ca.say(m.LabelHost("web1", (("env", "staging"), ("role", "quiet")), None, None), m.HostReply, "admin")
+    ca.later(6 * HOUR - 1)
+    assert open_grants(ca) == ["web1"]
+    ca.later(1)
+    assert open_grants(ca) == []
+
+
+def test_closing_hours_that_came_later_end_it_too(ca: Installation) -> None:
+    ca.ask(ca.native(ALICE), "web1")
+    hours = STAGING + '\nhours = "08:00-17:00"\nzone = "UTC"'
+    ca.change_policy(STAGING, hours)
+    ca.later(5 * HOUR - 1)
+    assert open_grants(ca) == ["web1"]
+    ca.later(1)
+    assert open_grants(ca) == []
+
+
+def test_a_grant_with_approvals_and_its_extension_end_too(ca: Installation) -> None:
+    request = ca.ask(ca.native(DANA), "db1").request
+    ca.approve(ca.native(BOB), request)
+    assert open_grants(ca) == ["db1"]
+    ca.change_policy(STAGING, freeze("12:30-20:00", '{ env = "prod" }'))
+    ca.later(HOUR // 2)
+    assert open_grants(ca) == []
+    with pytest.raises(Refused):
+        ca.ask(ca.native(DANA), "db1")
