@@ -59,12 +59,14 @@ def check_rota_roles(top: Table, roles: Mapping[str, tuple[Source, ...]]) -> Non
     """Reports rules that would forbid by a rota: one that is stale names nobody, and would open what they close."""
     named = {role for role, sources in roles.items() if any(source.kind == ROTA for source in sources)}
     for kind_of_rule, key in (("deny", "roles"), ("allow", "not_roles"), ("break_glass", "not_roles")):
-        for path, value in top.tables(kind_of_rule):
+        rules = top.any(kind_of_rule)
+        for at, value in enumerate(rules if isinstance(rules, list) else ()):
             listed = value.get(key) if isinstance(value, dict) else None
             for number, role in enumerate(listed if isinstance(listed, list) else ()):
                 if isinstance(role, str) and role in named:
                     message = f'"{role}" comes from a rota, which names nobody once it is stale'
-                    top.report.add((*path, key, number), message, "a rota gives rights; it cannot take any away")
+                    path = (kind_of_rule, at, key, number)
+                    top.report.add(path, message, "a rota gives rights; it cannot take any away")
 
 
 def read_roles(top: Table, rotas: Collection[str] = ()) -> dict[str, tuple[Source, ...]]:
