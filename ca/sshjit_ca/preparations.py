@@ -90,13 +90,13 @@ def prepare_activation(context: Context, message: ActivateKey, _: int) -> None:
     probe.sign_once(context.keys.key_store.expected(key.fingerprint, key.reference))
 
 
-def read_policy_file(context: Context, _: LoadPolicy, __: int) -> PolicyFile:
+def read_policy_file(context: Context, _: LoadPolicy, now: int) -> PolicyFile:
     """The policy file as it is now; what is wrong with it is for the handler to say."""
     try:
         text = read_policy(context.config)
         new = load_policy(context.config, text)
         hosts = tuple(context.state.hosts.values())
-        return PolicyFile(text, new, *policy_change.decide_sentences(context.policy, new, hosts, context.now))
+        return PolicyFile(text, new, *policy_change.decide_sentences(context.policy, new, hosts, now))
     except SshJitError as error:
         return PolicyFile("", error)
 

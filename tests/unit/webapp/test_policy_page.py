@@ -10,7 +10,7 @@ from pathlib import Path
 from sshjit_ca.sources.rotas import fetch_rota
 from sshjit_web.pages import policy as policy_page
 from tests.support import in_process_ca
-from tests.support.in_process_ca import EVE, CommandLine, FrontEnd
+from tests.support.in_process_ca import EVE, FrontEnd
 from tests.support.installation import ALICE, BOB, DANA, Person
 from tests.support.issuer import Issuer
 
@@ -94,6 +94,3 @@ def test_pages_say_who_is_on_call_and_until_when(tmp_path: Path, issuers: dict[s
         assert "2027-01-15 20:00 UTC" in page
         explained = world.page(DANA, "/explain?host=db1&reason=CHG-7")
         assert "on call (primary) until" in explained
-        whoami = CommandLine(world, DANA).get("whoami").json
-        assert whoami is not None
-        assert "primary" in str(whoami)
