@@ -40,7 +40,7 @@ def said(lines: list[Line], own: str | None) -> set[tuple[str, str, str, str, st
 def by_the_clock(
     policy: Policy, who: Subject, hosts: list[Host], start: int
 ) -> Iterator[tuple[str, str, str, str, str]]:
-    """The same by ``evaluate``, asked every four hours for eight days with nothing wanting, from wherever it must be."""
+    """The same by ``evaluate``, asked every four hours for eight days with nothing wanting, from anywhere."""
     allows, break_glass = (
         tuple(replace(rule, networks=()) for rule in rules) for rules in (policy.allows, policy.break_glass)
     )
