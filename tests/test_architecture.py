@@ -175,7 +175,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("sessions", "signed_request"),
         ("login_key", "sign_in"),
         ("sign_out",),
-        ("browser", "installation", "oidc"),
+        ("browser", "installation", "oidc", "provider_endpoints"),
     ],
     "sshjit_client.plain_ssh": [
         ("placement",),
