@@ -15,6 +15,7 @@ export KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=admin
 setsid sh keycloak-26.7.3/bin/kc.sh start-dev --db=dev-mem --http-host=127.0.0.1 --http-port="$port" >log 2>&1 &
 keycloak=$!
 tries=0
+touch log
 until grep -q 'Listening on' log; do tries=$((tries + 1)); [ $tries -lt 300 ] || { cat log; exit 1; }; sleep 1; done
 python3 - "http://127.0.0.1:$port" <<'END'
 import json

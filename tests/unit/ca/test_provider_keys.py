@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,9 +32,9 @@ class Time:
         return self.now
 
 
-def keys_of(url: str, time: Time) -> ProviderKeys:
+def keys_of(url: str, clock: Time) -> ProviderKeys:
     clients = NativeClient("cli", ("openid",)), WebClient("web", "/nowhere", ("openid",))
-    return ProviderKeys("acme", Provider("Acme", url, *clients, algorithms=("RS256",), unsafe_http=True), time)
+    return ProviderKeys("acme", Provider("Acme", url, *clients, algorithms=("RS256",), unsafe_http=True), clock)
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def why(keys: ProviderKeys, kid: str = "first") -> str:
 
 
 def test_t15_keys_are_believed_for_an_hour_and_one_that_was_withdrawn_no_longer(acme: Issuer) -> None:
-    time = Time()
-    keys = keys_of(acme.url, time)
+    clock = Time()
+    keys = keys_of(acme.url, clock)
     keys.find("first")
     acme.keys[0] = RSAKey.generate_key(2048, {"kid": "second", "use": "sig"})
-    time.now += provider_keys.LIFETIME - 1
+    clock.now += provider_keys.LIFETIME - 1
     keys.find("first")
     assert (acme.fetched, keys.age()) == (1, provider_keys.LIFETIME - 1)
-    time.now += 1
+    clock.now += 1
     with pytest.raises(Invalid) as gone:
         keys.find("first")
     assert gone.value.code == "unknown_key"
@@ -65,27 +66,27 @@ def test_t15_keys_are_believed_for_an_hour_and_one_that_was_withdrawn_no_longer(
 
 
 def test_t15_after_the_hour_a_provider_that_is_down_is_not_believed_from_memory(acme: Issuer) -> None:
-    time = Time()
-    keys = keys_of(acme.url, time)
+    clock = Time()
+    keys = keys_of(acme.url, clock)
     keys.find("first")
     acme.down = True
-    time.now += provider_keys.LIFETIME
+    clock.now += provider_keys.LIFETIME
     why(keys)
     acme.down = False
     why(keys)  # it is not asked again at once
-    time.now += provider_keys.PAUSE
+    clock.now += provider_keys.PAUSE
     keys.find("first")
 
 
 def test_t15_made_up_key_ids_do_not_make_the_ca_ask_again_and_again(acme: Issuer) -> None:
-    time = Time()
-    keys = keys_of(acme.url, time)
+    clock = Time()
+    keys = keys_of(acme.url, clock)
     for number in range(20):
-        time.now += 1
+        clock.now += 1
         with pytest.raises(Invalid):
             keys.find(f"made-up-{number}")
     assert acme.fetched <= 2
-    time.now += provider_keys.PAUSE
+    clock.now += provider_keys.PAUSE
     with pytest.raises(Invalid):
         keys.find("made-up")
     assert acme.fetched == 3
@@ -94,8 +95,8 @@ def test_t15_made_up_key_ids_do_not_make_the_ca_ask_again_and_again(acme: Issuer
 @pytest.mark.parametrize("kid", ["first", None])
 def test_t15_a_key_that_was_replaced_under_its_id_or_has_none_is_looked_for(acme: Issuer, kid: str | None) -> None:
     """Else every sign-in would fail for an hour; and signatures of strangers do not make the CA ask again and again."""
-    time = Time()
-    keys = keys_of(acme.url, time)
+    clock = Time()
+    keys = keys_of(acme.url, clock)
     provider = keys._provider
     header = {"alg": "RS256", **({"kid": kid} if kid else {})}
     id_tokens.verify_signed(old := acme.sign({}, header), provider, keys)
@@ -104,11 +105,11 @@ def test_t15_a_key_that_was_replaced_under_its_id_or_has_none_is_looked_for(acme
     assert acme.fetched == 2
     stranger = RSAKey.generate_key(2048, {"kid": "first"})
     for token in [old] + [acme.sign({"n": number}, header, stranger) for number in range(20)]:
-        time.now += 1
+        clock.now += 1
         with pytest.raises(Refused, match="signature is not valid"):
             id_tokens.verify_signed(token, provider, keys)
     assert acme.fetched == 2
-    time.now += provider_keys.PAUSE
+    clock.now += provider_keys.PAUSE
     with pytest.raises(Refused, match="signature is not valid"):
         id_tokens.verify_signed(old, provider, keys)
     assert acme.fetched == 3
@@ -119,8 +120,11 @@ class Rogue(BaseHTTPRequestHandler):
 
     elsewhere = ""
     answer = b""
+    pause = 0.0
+    """Seconds before it says anything."""
 
     def do_GET(self) -> None:
+        time.sleep(self.pause)
         self.send_response(302 if self.elsewhere else 200)
         if self.elsewhere:
             self.send_header("Location", self.elsewhere + self.path)
@@ -161,6 +165,20 @@ def test_a_provider_that_never_ends_is_not_listened_to(acme: Issuer) -> None:
         late = Time(step=provider_http.DEADLINE)
         assert "too long" in why(keys_of(url, late))
         assert late.now <= 100 + 10 * provider_http.DEADLINE  # not after each of its pieces
+
+
+def test_a_provider_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_http, "TIMEOUT", 0.2)
+    with rogue(answer=b"{}", pause=1.0) as url:
+        assert "timed out" in why(keys_of(url, Time()))
+
+
+def test_a_proxy_is_used_but_never_for_this_machine(acme: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    with rogue(answer=b"through the proxy") as url:
+        monkeypatch.setenv("http_proxy", url)
+        assert provider_http.fetch("http://id.example.com/", time.monotonic).body == b"through the proxy"
+        keys_of(acme.url, Time()).find("first")
 
 
 def test_keys_that_are_secrets_or_not_for_signing_are_none(acme: Issuer) -> None:

@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Liar
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, ""))
+        self.server.asked.append((self.path, self.headers["Authorization"] or ""))
         self._say(200, self.server.metadata)
 
     def do_POST(self) -> None:
@@ -269,6 +269,15 @@ def test_the_systems_own_certificate_authorities_count(monkeypatch: pytest.Monke
     session = provider_transport.prepare(requests.Session(), None)
     assert session.verify == str(roots)
     assert provider_transport.prepare(requests.Session(), "/mine").verify == "/mine"
+
+
+def test_passwords_of_a_netrc_are_sent_to_no_provider(
+    party: RelyingParty, liar: Liar, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login alice password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    party.authorization_url("state")
+    assert liar.asked == [("/.well-known/openid-configuration", "")]
 
 
 def test_a_proxy_is_used_but_never_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
