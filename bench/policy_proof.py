@@ -26,6 +26,19 @@ name = "root"
 hosts = { env = "prod" }
 login = "root"
 """
+_OWNERS = """[[deny]]
+name = "others"
+hosts = { env = "staging" }
+not_roles = ["@team"]
+[[allow]]
+name = "owners"
+roles = ["@team"]
+hosts = { env = "prod" }
+logins = ["ops"]
+approvals = [{ from = "@team", count = 1, escalate = { to = "r0", after = "10m" } }]
+grant = "1h"
+certificate = "5m"
+"""
 _TIMES = (
     "",
     'hours = "08:00-18:00"\nzone = "Europe/Berlin"\n',
@@ -54,7 +67,8 @@ def _seconds(rules: int) -> float:
 
 
 def _text(rules: int) -> str:
-    teams, denies = range(rules * 9 // 10), range(rules // 10)
+    teams, denies = range(rules * 9 // 10 - 2), range(rules // 10)
+    owned = ", ".join(f't{i} = "r{i}"' for i in teams)
     roles = "".join(
         f'r{i} = ["acme/group:G{i}", {{ from = "acme/group:X{i}", until = 2027-{1 + i % 12:02d}-01 }}]\n' for i in teams
     )
@@ -65,8 +79,8 @@ def _text(rules: int) -> str:
     allows = "".join(
         f'[[allow]]\nname = "a{i}"\nroles = ["r{i}"]\n'
         f'hosts = {{ env = "{("prod", "staging")[i % 2]}", team = "t{i}" }}\n'
-        f'logins = ["deploy", "@own"]\n{_TIMES[i % 5]}approvals = [{{ from = "r0", count = 1 }}]\n'
-        'grant = "1h"\ncertificate = "5m"\n'
+        f'logins = ["deploy", "@own"]\n{_TIMES[i % 5]}approvals = [{{ from = "r0", count = 1, not_own = "team" }}]\n'
+        'limits = { person = { open = 1 } }\ngrant = "1h"\ncertificate = "5m"\n'
         for i in teams
     )
-    return f"{_HEAD}[roles]\n{roles}{against}{allows}"
+    return f'{_HEAD}[owners.team]\nlabel = "team"\nroles = {{ {owned} }}\n[roles]\n{roles}{against}{allows}{_OWNERS}'

@@ -8,7 +8,7 @@ linked through a third one. This file only ever forbids by that; it never gives 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from sshjit.addresses import mailbox
@@ -16,11 +16,28 @@ from sshjit.addresses import mailbox
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One approval step of a rule: ``count`` different people of ``role``, each by a signature if ``signed``."""
+    """One approval step of a rule: ``count`` different people of ``role``, each by a signature if ``signed``.
+
+    Nobody counts who may have one of the roles ``but``. Once a request has waited for ``after`` seconds, people of
+    ``instead`` count as well; ``tell`` are channels that are notified then.
+    """
 
     role: str
     count: int
     signed: bool = False
+    but: tuple[str, ...] = ()
+    instead: str = ""
+    after: int = 0
+    tell: tuple[str, ...] = ()
+
+    def at(self, waited: int) -> Step:
+        """The step once a request has waited for so many seconds: ``instead`` counts at once, or not at all."""
+        return replace(self, instead=self.instead if waited >= self.after else "", after=0)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Whose people count at once."""
+        return (self.role, self.instead) if self.instead and not self.after else (self.role,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +45,14 @@ class Person:
     """An account as far as approvals care.
 
     ``subject_id`` is the CA's id of (provider, subject); ``emails`` is every address ever seen for it and for accounts
-    that these link to it, in any spelling (``sshjit.addresses.mailbox``); ``roles`` are those it holds now.
+    that these link to it, in any spelling (``sshjit.addresses.mailbox``); ``roles`` are those it holds now, ``had``
+    those that count against it (``sshjit.policy.roles.denied_roles``).
     """
 
     subject_id: str
     emails: frozenset[str]
     roles: frozenset[str]
+    had: frozenset[str] = field(default=frozenset(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +76,18 @@ class AskedStep(Protocol):
     @property
     def signed(self) -> bool:
         """Whether only signed approvals count."""
+
+    @property
+    def but(self) -> tuple[str, ...]:
+        """The roles whose people do not count."""
+
+    @property
+    def instead(self) -> str:
+        """The role whose people count as well after a while; empty: none."""
+
+    @property
+    def after(self) -> int:
+        """After how many seconds."""
 
 
 P = TypeVar("P", bound=Person)
@@ -116,8 +147,16 @@ def standing(
     steps first. The requester and everybody linked to the requester never count. ``others`` are further accounts that
     the CA knows: they do not approve, but may link two accounts that do.
     """
-    people = _people_but(requester, tuple(approvers), PersonDirectory.of(others))
-    able = [[any(_fills(member, step) for member in person) for person in people] for step in steps]
+    directory = PersonDirectory.of(others)
+    people = _people_but(requester, tuple(approvers), directory)
+    barred = [_barred(step, directory) for step in steps]
+    able = [
+        [
+            any(_fills(member, step) for member in person) and not _is_barred(person, step, out, directory)
+            for person in people
+        ]
+        for step, out in zip(steps, barred, strict=True)
+    ]
     seat_of: dict[int, int] = {}
     """Person (index) -> step (index)."""
 
@@ -151,19 +190,47 @@ def complete(
 
 
 def covers(given: Iterable[AskedStep], wanted: Iterable[AskedStep]) -> bool:
-    """Whether any approvals that complete the steps ``given`` complete those ``wanted`` as well."""
-    by_role = {step.role: step for step in given}
-    return all(
-        step.role in by_role
-        and step.count <= by_role[step.role].count
-        and (by_role[step.role].signed or not step.signed)
-        for step in wanted
-    )
+    """Whether any approvals that complete the steps ``given`` complete those ``wanted`` as well.
+
+    Each person that is wanted is set against another one who is given, so that who fills the one fills the other.
+    """
+    seats = [step for step in given for _ in range(step.count)]
+    taken: dict[int, AskedStep] = {}
+
+    def place(step: AskedStep, tried: set[int]) -> bool:
+        for number, seat in enumerate(seats):
+            if number not in tried and _as_strict(seat, step):
+                tried.add(number)
+                if number not in taken or place(taken[number], tried):
+                    taken[number] = step
+                    return True
+        return False
+
+    return all(place(step, set()) for step in wanted for _ in range(step.count))
+
+
+def _as_strict(given: AskedStep, wanted: AskedStep) -> bool:
+    """Whether whoever fills a seat of the one step fills, at that time, one of the other."""
+
+    def accepted(role: str, after: int) -> bool:
+        return role == wanted.role or (role == wanted.instead and after >= wanted.after)
+
+    instead = not given.instead or accepted(given.instead, given.after)
+    signed = given.signed or not wanted.signed
+    return accepted(given.role, 0) and instead and signed and set(wanted.but) <= set(given.but)
 
 
 def may_approve(step: Step, requester: Person, person: Person, *, others: Iterable[Person] = ()) -> bool:
     """Whether ``person`` could say yes to ``step``: right role, and by no link the requester. Signing is not asked."""
-    return step.role in person.roles and bool(_people_but(requester, (person,), PersonDirectory.of(others)))
+    directory = PersonDirectory.of(others)
+    return fits(person, step, directory) and bool(_people_but(requester, (person,), directory))
+
+
+def fits(person: Person, step: Step, known: Iterable[Person] = ()) -> bool:
+    """Whether the step asks for such people at once; ``known`` may link them to an account that may not answer."""
+    directory = PersonDirectory.of(known)
+    barred = _is_barred((person,), step, _barred(step, directory), directory)
+    return not barred and any(role in person.roles for role in step.roles)
 
 
 def able(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> tuple[tuple[Person, ...], ...]:
@@ -171,14 +238,15 @@ def able(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> t
     directory = PersonDirectory.of(known)
     own = directory.roots(requester) | {directory.root(requester)}
     others = [person for person in directory if directory.root(person) not in own]
-    return tuple(tuple(person for person in others if step.role in person.roles) for step in steps)
+    return tuple(tuple(person for person in others if fits(person, step, directory)) for step in steps)
 
 
 def lacking(steps: Sequence[Step], requester: Person, known: Iterable[Person]) -> tuple[int, ...]:
-    """How many people each step lacks even if everybody ``known`` who may says yes, and signs it."""
+    """How many people each step lacks even if everybody ``known`` who ever may says yes, and signs it."""
     directory = PersonDirectory.of(known)
-    everybody = [Approver(person.subject_id, person.emails, person.roles, signed=True) for person in directory]
-    return tuple(stands.missing for stands in standing(steps, requester, everybody, others=directory))
+    everybody = [Approver(one.subject_id, one.emails, one.roles, signed=True, had=one.had) for one in directory]
+    ever = [step.at(step.after) for step in steps]
+    return tuple(stands.missing for stands in standing(ever, requester, everybody, others=directory))
 
 
 def others(requester: Person, accounts: Sequence[P], known: Iterable[Person]) -> tuple[P, ...]:
@@ -195,16 +263,19 @@ def unfillable(
 
     ``known`` are the accounts seen lately with their roles; ``empty_roles`` are those without any source that is still
     in force (``sshjit.policy.empty_roles``). Nobody can fill a step whose role is empty, nor one whose role has been
-    seen lately only at the requester (or at accounts linked to the requester). A role that has sources, but of which
-    nobody signed in lately, is not refused: its people are unknown, not absent, and one of them may sign in any minute.
-    Nor is a step refused that needs more people than are known.
+    seen lately only at the requester, at accounts linked to the requester, or at people who do not count for it. A role
+    that has sources, but of which nobody signed in lately, is not refused: its people are unknown, not absent, and one
+    of them may sign in any minute. Nor is a step refused that needs more people than are known.
     """
     seen = PersonDirectory.of(known)
-    for step in steps:
-        members = tuple(person for person in (requester, *seen) if step.role in person.roles)
-        if step.role in empty_roles or (members and not _people_but(requester, members, seen)):
-            return step
-    return None
+
+    def nobody(role: str, step: Step) -> bool:
+        members = tuple(person for person in (requester, *seen) if role in person.roles)
+        barred = _barred(step, seen)
+        others = (one for one in _people_but(requester, members, seen) if not _is_barred(one, step, barred, seen))
+        return role in empty_roles or (bool(members) and next(others, None) is None)
+
+    return next((step for step in steps if all(nobody(role, step) for role in step.at(step.after).roles)), None)
 
 
 def _identity_keys(person: Person) -> frozenset[_IdentityKey]:
@@ -213,7 +284,22 @@ def _identity_keys(person: Person) -> frozenset[_IdentityKey]:
 
 
 def _fills(account: Approver, step: Step) -> bool:
-    return step.role in account.roles and (account.signed or not step.signed)
+    return any(role in account.roles for role in step.roles) and (account.signed or not step.signed)
+
+
+def _barred(step: Step, directory: PersonDirectory) -> frozenset[_IdentityKey]:
+    """What stands for the people of the directory who do not count for a step, by whichever account."""
+    if not step.but:
+        return frozenset()
+    return frozenset(directory.root(person) for person in directory if not person.had.isdisjoint(step.but))
+
+
+def _is_barred(
+    person: Sequence[Person], step: Step, barred: frozenset[_IdentityKey], directory: PersonDirectory
+) -> bool:
+    return bool(step.but) and any(
+        not account.had.isdisjoint(step.but) or not directory.roots(account).isdisjoint(barred) for account in person
+    )
 
 
 def _name(person: Sequence[Approver], step: Step) -> str:

@@ -130,10 +130,7 @@ def approval_rows(steps: Iterable[tuple[AskedStep, Sequence[str], int]], terms: 
 
     After the people comes how many more the step needs than there are.
     """
-    rows = [
-        ("", f"{words.step(step.role, step.count, signed=step.signed)}: {_able(people, more, nobody)}")
-        for step, people, more in steps
-    ]
+    rows = [("", f"{words.step(step)}: {_able(people, more, nobody)}") for step, people, more in steps]
     if not rows:
         return []
     return [

@@ -96,6 +96,8 @@ class Request:
     """Of an extension that was approved: when the grant would have closed without it."""
     extended: int = 0
     """How often the window was made longer."""
+    escalated: tuple[str, ...] = ()
+    """The roles whose people were told that they may answer as well."""
 
     @property
     def id(self) -> str:

@@ -92,7 +92,9 @@ def _values(view: RequestView, names: Iterable[str]) -> list[tuple[str, Any]]:
 
 
 def _steps(view: RequestView) -> list[list[Any]]:
-    return [[step.role, step.count, step.signed] for step in view.steps]
+    """Each step as it was signed first; what came later stands behind it only where it says something."""
+    later = {step: [list(step.but), step.instead, step.after] for step in view.steps if step.but or step.instead}
+    return [[step.role, step.count, step.signed, *later.get(step, ())] for step in view.steps]
 
 
 def _text(what: str, challenge: str, installation: str, values: Iterable[tuple[str, Any]]) -> bytes:

@@ -20,6 +20,7 @@ from sshjit.events import Event
 from sshjit.policy import Bastion, Policy, permissions_of, role_ends, roles_of
 from sshjit.policy import Host as PolicyHost
 from sshjit.policy import Subject as PolicySubject
+from sshjit.policy.roles import denied_roles
 from sshjit.policy.rota import turns_of
 from sshjit.providers import Provider
 from sshjit.requests import Request
@@ -258,7 +259,14 @@ class Context:
         """
         addresses = self.addresses(subject)
         known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
-        return Person(subject, addresses, self.roles(self.newest_login(subject)) if known else frozenset())
+        roles = self.roles(self.newest_login(subject)) if known else frozenset[str]()
+        return Person(subject, addresses, roles, had=self._had(subject) if self.policy.barring else frozenset())
+
+    def _had(self, subject: str) -> frozenset[str]:
+        """The roles that count against a subject (``policy.roles.denied_roles``), where a step looks at them."""
+        if subject not in self.state.newest_login:
+            return frozenset()
+        return denied_roles(self.policy, self.policy_subject(self.newest_login(subject)))
 
     def addresses(self, subject: str) -> frozenset[str]:
         """Every address ever seen of a person, over all accounts that these link."""

@@ -88,6 +88,11 @@ class StepView:
     missing: int
     candidates: tuple[str, ...]
     """Names of people who signed in lately and could still approve this step."""
+    but: tuple[str, ...] = wire.added(2, default=())
+    """Nobody counts who may have one of these roles."""
+    instead: str = wire.added(2, default="")
+    """The role whose people may approve it as well, ``after`` seconds from the request on; empty: none."""
+    after: int = wire.added(2, default=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ FeedKind = Literal[
     "unlocked",
     "emergency",
     "join_refused",
+    "escalated",
 ]
-SINCE: dict[FeedKind, int] = {"join_refused": 2}
+SINCE: dict[FeedKind, int] = {"join_refused": 2, "escalated": 2}
 """Since which version there are kinds that version 1 did not know: only those who read it get them."""
 
 

@@ -16,6 +16,13 @@ class StepAsked:
     role: str
     count: int
     signed: bool
+    but: tuple[str, ...] = added(default=())
+    """Nobody counts who may have one of these roles."""
+    instead: str = added(default="")
+    """The role whose people count as well once it has waited for ``after`` seconds; empty: none."""
+    after: int = added(default=0)
+    tell: tuple[str, ...] = added(default=())
+    """The channels that are notified then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,16 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
+class Escalated:
+    """A request has waited so long that people of further roles may answer it. Written once for each such moment."""
+
+    request: str
+    roles: tuple[str, ...]
+    notify: tuple[str, ...]
+    """The channels that the rule names for this."""
+
+
+@dataclass(frozen=True, slots=True)
 class Commented:
     """The requester or an approver made a remark."""
 
@@ -138,12 +155,24 @@ class Reviewed:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What the limits of a rule counted when a window opened, that one not among them."""
+
+    person_open: int
+    person_week: int
+    rule_open: int
+    rule_week: int
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The request is approved; its window is open, or that of the grant that it extends is longer."""
 
     request: str
     how: How
     ends: int
+    counted: Counted | None = added(default=None)
+    """Of a rule with limits."""
 
 
 @dataclass(frozen=True, slots=True)

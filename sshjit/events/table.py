@@ -16,6 +16,7 @@ from sshjit.events.access import (
     Closed,
     Commented,
     Decided,
+    Escalated,
     Issued,
     Opened,
     Reviewed,
@@ -54,6 +55,7 @@ Event = (
     | Decided
     | Opened
     | Closed
+    | Escalated
     | Commented
     | Reviewed
     | Issued
@@ -101,6 +103,7 @@ _NAMES: dict[type[Event], str] = {
     Decided: "decision",
     Opened: "grant",
     Closed: "close",
+    Escalated: "escalation",
     Commented: "comment",
     Reviewed: "review",
     Issued: "certificate",

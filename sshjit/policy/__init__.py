@@ -27,7 +27,9 @@ from sshjit.policy.types import (
     Bastion,
     Bounds,
     Changed,
+    Count,
     Denied,
+    Facts,
     Host,
     NeedsApproval,
     Outcome,
@@ -36,6 +38,7 @@ from sshjit.policy.types import (
     Terms,
     TicketAnswer,
     Turn,
+    Used,
 )
 
 __all__ = [
@@ -47,8 +50,10 @@ __all__ = [
     "Bastion",
     "Bounds",
     "Changed",
+    "Count",
     "Denied",
     "Explanation",
+    "Facts",
     "Granted",
     "Held",
     "Host",
@@ -64,6 +69,7 @@ __all__ = [
     "Terms",
     "TicketAnswer",
     "Turn",
+    "Used",
     "bad_start",
     "check_labels",
     "empty_roles",

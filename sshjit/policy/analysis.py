@@ -18,9 +18,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from sshjit.policy.approval_steps import on_host
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, members
 from sshjit.policy.model import COMMAND, SHELL, AllowRule, DenyRule, Rule
+from sshjit.policy.owners import had_on, held_on
 from sshjit.policy.query import choose_login, usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.schedule import Schedule
@@ -117,40 +119,57 @@ class PolicyOverTime:
         """The logins of the rules that could allow this person something on the host, "@own" as it is written."""
         rules, index = self._allows(break_glass=break_glass)
         fitting = index.for_action(action) & index.for_host(host.by_label)
-        fitting &= index.for_roles({role for roles in holder.roles.values() for role in roles})
-        fitting &= ~index.leaving_out(holder.denied_roles)
+        ever = {role for roles in holder.roles.values() for role in roles}
+        fitting &= index.for_roles(self._held(ever, host)) & ~index.leaving_out(self._had(holder, host))
         return frozenset(login for number in members(fitting) for login in rules[number].match.logins or ())
 
     def denies(self, access: Access) -> tuple[DenyRule, ...]:
         """The denies that match this at any time, in file order."""
         index = self._deny_index(break_glass=access.break_glass)
-        fitting = index.for_roles(access.holder.denied_roles) & _denying(index, access)
-        fitting &= ~functools.reduce(operator.and_, map(index.leaving_out, access.holder.roles.values()))
+        fitting = 0
+        for host, denying in self._denying(index, access):
+            spared = (index.leaving_out(self._held(roles, host)) for roles in access.holder.roles.values())
+            fitting |= denying & ~functools.reduce(operator.and_, spared)
         fitting &= ~(index.elsewhere(access.address, fitting) if access.address is not None else 0)
         return tuple(self.policy.denies[number] for number in members(fitting))
 
+    def _denying(self, index: Index, access: Access) -> Iterator[tuple[Host, int]]:
+        """The denies for this person, of the host and of the bastion before it, but for time and whom they spare."""
+        for host, denying in _denying(index, access):
+            yield host, denying & index.for_roles(self._had(access.holder, host))
+
+    def _held(self, roles: Collection[str], host: Host) -> Collection[str]:
+        return held_on(self.policy.owners, roles, host.by_label)
+
+    def _had(self, holder: Holder, host: Host) -> Collection[str]:
+        return had_on(self.policy.owners, holder.denied_roles, host.by_label)
+
     def decisions(self, access: Access) -> list[tuple[AllowRule, Stretches]]:
-        """Each rule that allows this at some time, in file order, and when it does."""
+        """Each rule that allows this at some time, as it is on this host, in file order, and when it does."""
         if access.action not in (SHELL, COMMAND, *self.policy.actions):
             return []
         rules, index = self._allows(break_glass=access.break_glass)
         deny_index = self._deny_index(break_glass=access.break_glass)
-        allowing = _fitting(index, access) & ~index.leaving_out(access.holder.denied_roles)
-        denying = _denying(deny_index, access) & deny_index.for_roles(access.holder.denied_roles)
+        allowing = _fitting(index, access) & ~index.leaving_out(self._had(access.holder, access.host))
+        by_host = [
+            (host, denying & ~_elsewhere(deny_index, access, denying))
+            for host, denying in self._denying(deny_index, access)
+        ]
         open_during = self._open[access.break_glass]
-        denying &= ~_elsewhere(deny_index, access, denying)
         decided: dict[int, Stretches] = {}
         for era, stretches in self.timeline.eras.items():
             left, roles = stretches, access.holder.roles[era]
-            for number in members(denying & ~deny_index.leaving_out(roles)):
-                left &= ~self._closed_by[number]
-            for number in members(allowing & index.for_roles(roles)):
+            for host, denying in by_host:
+                for number in members(denying & ~deny_index.leaving_out(self._held(roles, host))):
+                    left &= ~self._closed_by[number]
+            for number in members(allowing & index.for_roles(self._held(roles, access.host))):
                 if not left:
                     break
                 if left & open_during[number]:
                     decided[number] = decided.get(number, 0) | left & open_during[number]
                 left &= ~open_during[number]
-        return [(rules[number], decided[number]) for number in sorted(decided)]
+        on_this = ((on_host(self.policy.owners, rules[number], access.host), number) for number in sorted(decided))
+        return [(rule, decided[number]) for rule, number in on_this if rule is not None]
 
     def default_logins(
         self, holder: Holder, host: Host, action: str, *, break_glass: bool, address: str | None = None
@@ -159,12 +178,12 @@ class PolicyOverTime:
         by_stretch: list[str | None] = [None] * len(self.timeline.stretches)
         rules, index = self._allows(break_glass=break_glass)
         fitting = index.for_action(action) & index.for_login(None, holder.unix_name) & index.for_host(host.by_label)
-        fitting &= ~index.leaving_out(holder.denied_roles)
+        fitting &= ~index.leaving_out(self._had(holder, host))
         chosen: dict[str, Stretches] = {}
         for era, left in self.timeline.eras.items():
-            for number in members(fitting & index.for_roles(holder.roles[era])):
+            for number in members(fitting & index.for_roles(self._held(holder.roles[era], host))):
                 login, during = choose_login(rules[number], holder.unix_name), left & self._open[break_glass][number]
-                if login is not None:
+                if login is not None and on_host(self.policy.owners, rules[number], host) is not None:
                     chosen[login] = chosen.get(login, 0) | during
                 left &= ~during  # noqa: PLW2901  # what the first rule takes is no other's
         for login, during in chosen.items():
@@ -175,13 +194,12 @@ class PolicyOverTime:
 
     def _denied(self, access: Access) -> Stretches:
         """When a deny matches this."""
-        denied = 0
-        for deny in self.denies(access):
-            if deny.match.networks is not None and access.address is None:
-                continue
+        denied, index = 0, self._deny_index(break_glass=access.break_glass)
+        for host, denying in self._denying(index, access):
+            denying &= ~_elsewhere(index, access, denying)  # noqa: PLW2901
             for era, roles in access.holder.roles.items():
-                if not any(role in roles for role in deny.match.not_roles):
-                    denied |= self.timeline.eras[era] & self.timeline.open_during(deny.match.schedule)
+                for number in members(denying & ~index.leaving_out(self._held(roles, host))):
+                    denied |= self.timeline.eras[era] & self._closed_by[number]
         return denied
 
     def deciding_rules(self, access: Access) -> tuple[AllowRule | None, ...]:
@@ -212,14 +230,14 @@ def _fitting(index: Index, access: Access) -> int:
     return index.for_action(access.action) & login & index.for_host(access.host.by_label)
 
 
-def _denying(index: Index, access: Access) -> int:
-    """The denies that match this but for roles and time; those that match the bastion before the host too."""
-    bastion, denying = access.host.bastion, _fitting(index, access)
-    if bastion is None:
-        return denying
-    logins = (index.for_login(login, access.holder.unix_name) for login in (access.login, bastion.login))
-    there = index.for_action(access.action) & index.for_host(bastion.host.by_label)
-    return denying | functools.reduce(operator.or_, logins) & there
+def _denying(index: Index, access: Access) -> Iterator[tuple[Host, int]]:
+    """The denies that match this but for people and time; those that match the bastion before the host too."""
+    yield access.host, _fitting(index, access)
+    bastion = access.host.bastion
+    if bastion is not None:
+        logins = (index.for_login(login, access.holder.unix_name) for login in (access.login, bastion.login))
+        where = index.for_action(access.action) & index.for_host(bastion.host.by_label)
+        yield bastion.host, functools.reduce(operator.or_, logins) & where
 
 
 def changing_dates(policies: Sequence[Policy]) -> frozenset[int]:

@@ -8,7 +8,8 @@ from datetime import date
 
 from sshjit.names import lowered
 from sshjit.policy.index import Index
-from sshjit.policy.model import OWN, Action, AllowRule, Checker, DenyRule, Label, Never, Rota, Source
+from sshjit.policy.model import NO_LIMITS, OWN, Action, AllowRule, Checker, DenyRule, Label, Never, Rota, Source
+from sshjit.policy.owners import Owners, written_out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +25,8 @@ class Policy:
     permissions: Mapping[str, tuple[str, ...]]
     actions: Mapping[str, Action]
     calendars: Mapping[str, frozenset[date]]
+    owners: Mapping[str, Owners]
+    """``@team`` -> whose hosts are by that table."""
     tickets: Mapping[str, Checker]
     rotas: Mapping[str, Rota]
     idle_terms: tuple[str, ...]
@@ -40,9 +43,13 @@ class Policy:
     allow_index: Index
     break_glass_index: Index
     denied_roles: frozenset[str]
-    """Roles that some deny is for, or that some rule which allows leaves out."""
+    """Roles that some deny is for, or that some rule which allows, or a step of one, leaves out."""
     named: Mapping[str, AllowRule]
     """The allow and break-glass rules by name."""
+    barring: bool
+    """Whether some approval step is not for everybody who has its role."""
+    limited: frozenset[str]
+    """The names of the rules that have limits."""
     shared_logins: frozenset[str]
     """Logins that some rule that allows writes out, in lower case: no claim makes one of them somebody's own."""
 
@@ -55,6 +62,7 @@ def compile_policy(
     permissions: Mapping[str, tuple[str, ...]],
     actions: Mapping[str, Action],
     calendars: Mapping[str, frozenset[date]],
+    owners: Mapping[str, Owners],
     tickets: Mapping[str, Checker],
     rotas: Mapping[str, Rota],
     idle_terms: tuple[str, ...],
@@ -77,6 +85,7 @@ def compile_policy(
         permissions=permissions,
         actions=actions,
         calendars=calendars,
+        owners=owners,
         tickets=tickets,
         rotas=rotas,
         idle_terms=idle_terms,
@@ -90,12 +99,18 @@ def compile_policy(
         allow_index=Index([rule.match for rule in allows], lacking_matches=False),
         break_glass_index=Index([rule.match for rule in break_glass], lacking_matches=False),
         denied_roles=frozenset(
-            (
-                *(role for rule in denies for role in rule.match.roles or ()),
-                *(role for rule in (*allows, *break_glass) for role in rule.match.not_roles),
+            written_out(
+                owners,
+                (
+                    *(role for rule in denies for role in rule.match.roles or ()),
+                    *(role for rule in (*allows, *break_glass) for role in rule.match.not_roles),
+                    *(role for rule in allows for step in rule.approvals for role in step.but),
+                ),
             )
         ),
         named={rule.name: rule for rule in (*allows, *break_glass)},
+        barring=any(step.but for rule in allows for step in rule.approvals),
+        limited=frozenset(rule.name for rule in (*allows, *break_glass) if rule.limits != NO_LIMITS),
         shared_logins=frozenset(
             lowered(login) for rule in (*allows, *break_glass) for login in rule.match.logins or () if login != OWN
         ),

@@ -12,8 +12,9 @@ one. A deny on a label matches a host that lacks the label, so that no host esca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from sshjit.policy.approval_steps import asked_steps
 from sshjit.policy.compiled import Policy
 from sshjit.policy.model import AllowRule
 from sshjit.policy.query import (
@@ -29,10 +30,12 @@ from sshjit.policy.query import (
 )
 from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
 from sshjit.policy.requirements import apply_requirements
-from sshjit.policy.types import Ask, Denied, Host, Outcome, Subject
+from sshjit.policy.types import NO_FACTS, Ask, Denied, Facts, Host, Outcome, Subject
 
 
-def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Outcome:
+def evaluate(
+    policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int, *, facts: Facts = NO_FACTS
+) -> Outcome:
     """What the policy says to ``subject`` asking ``ask`` for ``hosts`` at ``now`` (seconds since the epoch)."""
     refusal = malformed(policy, hosts, ask, now)
     if refusal is not None:
@@ -47,8 +50,10 @@ def evaluate(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, 
         return refusal
     if rule is None or query.login is None:
         return different_rules(query, [query.allows[number] for number in numbers if number is not None])
+    ends = window_end(query, rule)
+    steps = asked_steps(query, rule) if policy.owners else rule.approvals
     return apply_requirements(
-        policy, rule, subject, hosts, ask, login=query.login, ends=window_end(query, rule), now=now
+        policy, rule, subject, hosts, ask, steps=steps, login=query.login, ends=ends, facts=facts, now=now
     )
 
 
@@ -100,8 +105,18 @@ def kept_until(query: Query, roles: Sequence[str]) -> int | None:
     """The earliest of: a deny begins, the last of those of ``roles`` that the person holds ends; whatever the rule."""
     index = query.deny_index
     opens = index.opens(query.now, denies_at_any_time(query)) if index.timed else None
-    for begins in denies_to_come(query):
-        opens = begins if opens is None else min(opens, begins)
-    held = [query.roles[role] for role in roles if role in query.roles]
-    last = None if None in held else max((end for end in held if end is not None), default=None)
+    if index.spares:
+        for begins in denies_to_come(query):
+            opens = begins if opens is None else min(opens, begins)
+    if query.policy.owners:
+        ends = (_held_until(query.ends_on(host), roles) for host in query.hosts)
+        last = min((end for end in ends if end is not None), default=None)
+    else:
+        last = _held_until(query.roles, roles)
     return opens if last is None else last if opens is None else min(opens, last)
+
+
+def _held_until(held: Mapping[str, int | None], roles: Sequence[str]) -> int | None:
+    """When the last of these roles ends that are held; ``None``: never."""
+    ends = [held[role] for role in roles if role in held]
+    return None if None in ends else max((end for end in ends if end is not None), default=None)

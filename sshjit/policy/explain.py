@@ -7,17 +7,19 @@ wording of refusals are shared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sshjit.policy import words
+from sshjit.policy.approval_steps import asked_steps
 from sshjit.policy.compiled import Policy
 from sshjit.policy.model import OWN, AllowRule, DenyRule, HostLabels, Matchers, Rule
+from sshjit.policy.owners import there
 from sshjit.policy.query import Query, ask_query, choose_login, with_login
 from sshjit.policy.refusals import denied_by, different_rules, malformed, no_rule
 from sshjit.policy.requirements import apply_requirements
-from sshjit.policy.types import Ask, Host, Outcome, Subject
+from sshjit.policy.types import NO_FACTS, Ask, Facts, Host, Outcome, Subject
 
 Kind = Literal["deny", "allow", "break_glass"]
 
@@ -52,7 +54,9 @@ class Explanation:
     rules: tuple[RuleReport, ...]
 
 
-def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int) -> Explanation:
+def explain(
+    policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, now: int, *, facts: Facts = NO_FACTS
+) -> Explanation:
     """What ``evaluate`` says to the same question, and why."""
     query = ask_query(policy, subject, hosts, ask, now)
     rule = _common_rule(query)
@@ -60,7 +64,7 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
         query = with_login(query, query.login or choose_login(rule, query.unix_name))
     deny = next((rule for rule in policy.denies if any(_matches(*way, rule) for way in _ways(query, rule))), None)
     refusal = malformed(policy, hosts, ask, now)
-    outcome = _outcome(query, subject, ask, rule, deny, now=now) if refusal is None else refusal
+    outcome = _outcome(query, subject, ask, rule, deny, facts=facts, now=now) if refusal is None else refusal
     deciding = None if refusal is not None else rule if deny is None else deny
     rules: tuple[Rule, ...] = (*policy.denies, *policy.allows, *policy.break_glass)
     return Explanation(
@@ -72,7 +76,7 @@ def explain(policy: Policy, subject: Subject, hosts: Sequence[Host], ask: Ask, n
 
 
 def _outcome(
-    query: Query, subject: Subject, ask: Ask, rule: AllowRule | None, deny: DenyRule | None, *, now: int
+    query: Query, subject: Subject, ask: Ask, rule: AllowRule | None, deny: DenyRule | None, *, facts: Facts, now: int
 ) -> Outcome:
     if deny is not None:
         return denied_by(query, query.policy.denies.index(deny))
@@ -83,7 +87,10 @@ def _outcome(
     if rule is None or query.login is None:
         return different_rules(query, [first for first in firsts if first is not None])
     ends = _window_end(query, rule)
-    return apply_requirements(query.policy, rule, subject, query.hosts, ask, login=query.login, ends=ends, now=now)
+    steps = asked_steps(query, rule)
+    return apply_requirements(
+        query.policy, rule, subject, query.hosts, ask, steps=steps, login=query.login, ends=ends, facts=facts, now=now
+    )
 
 
 def _first(query: Query, host: Host) -> AllowRule | None:
@@ -103,19 +110,29 @@ def _window_end(query: Query, rule: AllowRule) -> int | None:
         for deny in query.policy.denies
         if deny.match.schedule and any(_but_for(("hours",), *way, deny) for way in _ways(query, deny))
     ]
-    ends += [_spared_until(query, deny) for deny in query.policy.denies]
-    roles = [query.roles[role] for role in rule.match.roles or () if role in query.roles]
-    ends += [max(end for end in roles if end is not None)] if None not in roles else []
+    ends += [_spared_until(query, host, deny) for deny in query.policy.denies for host in _machines(query)]
+    for held in map(query.ends_on, query.hosts):
+        roles = [held[role] for role in rule.match.roles or () if role in held]
+        ends += [max(end for end in roles if end is not None)] if None not in roles else []
     return min((end for end in ends if end is not None), default=None)
 
 
-def _spared_until(query: Query, deny: DenyRule) -> int | None:
-    """When a deny that leaves the person out begins to match; ``None`` if it never does, or does not leave them out."""
-    match = deny.match
-    held = [query.roles[role] for role in match.not_roles if role in query.roles]
+def _machines(query: Query) -> Iterator[Host]:
+    """The hosts, and the bastions before them."""
+    for host in query.hosts:
+        yield host
+        if host.bastion is not None:
+            yield host.bastion.host
+
+
+def _spared_until(query: Query, host: Host, deny: DenyRule) -> int | None:
+    """When a deny that leaves the person out there begins to match; ``None`` if it never does, or leaves nobody out."""
+    match, roles = deny.match, query.ends_on(host)
+    held = [roles[role] for role in match.not_roles if role in roles]
     if not held or None in held:
         return None
-    if not any(_but_for(("hours", "not_roles"), *way, deny) for way in _ways(query, deny)):
+    ways = (way for way in _ways(query, deny) if way[1] is host)
+    if not any(_but_for(("hours", "not_roles"), *way, deny) for way in ways):
         return None
     last = max(end for end in held if end is not None)
     return last if match.schedule is None else match.schedule.begins(last)
@@ -162,14 +179,10 @@ def _misses(query: Query, host: Host, rule: Rule) -> Iterator[Miss]:
     """Every matcher of ``rule`` that ``host`` or the query misses."""
     match = rule.match
     yield from _kind_miss(query, rule)
-    held, had = frozenset(query.roles), query.denied_roles
+    held, had = query.held_on(host), query.had_on(host)
     if isinstance(rule, DenyRule):
         held, had = had, held
-    if match.roles is not None and not any(role in held for role in match.roles):
-        yield Miss("roles", None, f"it is for {words.roles_not_held(match.roles)}")
-    left_out = [role for role in match.not_roles if role in had]
-    if left_out:
-        yield Miss("not_roles", None, f"it is not for {words.roles(left_out)}")
+    yield from _role_misses(query, host, rule, held, had)
     if match.networks is not None and not match.networks.matches(query.address):
         yield Miss("networks", None, f"it is for requests {match.networks}")
     yield from _host_misses(match, host, lacking_matches=isinstance(rule, DenyRule))
@@ -178,6 +191,25 @@ def _misses(query: Query, host: Host, rule: Rule) -> Iterator[Miss]:
         yield Miss("actions", None, f"it is for {words.actions(match.actions)}, not {query.action}")
     if match.schedule is not None and not match.schedule.matches(query.now):
         yield Miss("hours", None, f"it is for {match.schedule}")
+
+
+def _role_misses(
+    query: Query, host: Host, rule: Rule, wanted: Collection[str], against: Collection[str]
+) -> Iterator[Miss]:
+    """``wanted``: the roles that count for ``roles`` of this rule; ``against``: those that count for ``not_roles``."""
+    match, owners = rule.match, query.policy.owners
+
+    def real(roles: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys(there(owners, role, host.by_label) for role in roles))
+
+    def miss(matcher: str, roles: Sequence[str], text: str) -> Miss:
+        return Miss(matcher, None if owners.keys().isdisjoint(roles) else host.name, text)
+
+    if match.roles is not None and not any(role in wanted for role in match.roles):
+        yield miss("roles", match.roles, f"it is for {words.roles_not_held(real(match.roles))}")
+    left_out = [role for role in match.not_roles if role in against]
+    if left_out:
+        yield miss("not_roles", left_out, f"it is not for {words.roles(real(left_out))}")
 
 
 def _kind_miss(query: Query, rule: Rule) -> Iterator[Miss]:

@@ -14,7 +14,7 @@ Fields = Mapping[str, bool]
 
 TOP: Fields = {
     "version": True,
-    **dict.fromkeys(("labels", "roles", "permissions", "actions", "calendars", "files", "terms"), False),
+    **dict.fromkeys(("labels", "roles", "permissions", "actions", "calendars", "files", "terms", "owners"), False),
     **dict.fromkeys(("tickets", "rotas"), False),
     **dict.fromkeys(("deny", "allow", "break_glass", "never"), False),
 }
@@ -37,18 +37,8 @@ TIMES = ("days", "not_days", "hours", "from", "until")
 MATCHERS: Fields = dict.fromkeys(("roles", "not_roles", "hosts", "logins", "actions", *TIMES, "zone"), False)
 _REQUIREMENTS = dict.fromkeys(
     (
-        *(
-            "reason",
-            "ticket",
-            "ticket_down",
-            "fresh_login",
-            "mfa",
-            "hardware_key",
-            "signed_request",
-            "use_by",
-            "max_hosts",
-        ),
-        *("networks", "source", "forwarding", "keep_open"),
+        *("reason", "ticket", "ticket_down", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by"),
+        *("max_hosts", "networks", "source", "forwarding", "keep_open", "limits"),
     ),
     False,
 )
@@ -71,5 +61,9 @@ TERMS: Fields = {
 }
 """What a set of terms may say: what makes a rule give less, the less of it there is."""
 REASON: Fields = {"pattern": False, "prompt": False}
+LIMITS: Fields = {"person": False, "rule": False}
+LIMIT: Fields = {"open": False, "week": False}
 EXTEND: Fields = {"count": True, "by": True}
-STEP: Fields = {"from": True, "count": True, "signed": False}
+STEP: Fields = {"from": True, "count": True, "signed": False, "not_own": False, "escalate": False}
+ESCALATE: Fields = {"to": True, "after": True, "tell": False}
+OWNERS: Fields = {"label": True, "roles": True}

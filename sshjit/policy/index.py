@@ -45,7 +45,7 @@ class Index:
 
     __slots__ = (
         *("_actions", "_count", "_labels", "_logins", "_more", "_named", "_networks", "_not_roles", "_roles", "_rows"),
-        *("_schedules", "every", "lacking_matches"),
+        *("_schedules", "every", "lacking_matches", "spares"),
     )
 
     def __init__(self, rules: Sequence[Matchers | None], *, lacking_matches: bool) -> None:
@@ -62,6 +62,8 @@ class Index:
             self._labels.update((label, _Values()) for labels in match.hosts or () for label, _ in labels)
         for bit, match in taking_part:
             self._add(bit, match)
+        self.spares = bool(self._not_roles.by_value)
+        """Whether some rule leaves somebody out."""
         self._rows = self.every | ((1 << len(self._more)) - 1) << self._count
 
     def _add(self, bit: int, match: Matchers) -> None:

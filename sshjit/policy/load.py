@@ -22,6 +22,7 @@ from sshjit.policy.sections import (
     check_rota_roles,
     read_actions,
     read_labels,
+    read_owners,
     read_permissions,
     read_roles,
     read_rotas,
@@ -51,8 +52,9 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
     roles = read_roles(top, rotas)
     check_rota_roles(top, roles)
     calendars = read_calendars(top)
-    tickets = read_tickets(top)
-    declared = Declared(labels, roles, actions, calendars, read_terms(top, roles, tickets), tickets)
+    owners, tickets = read_owners(top, labels, roles), read_tickets(top)
+    terms = read_terms(top, (*roles, *owners), owners, tickets)
+    declared = Declared(labels, roles, actions, calendars, terms, owners, tickets)
     names: dict[str, str] = {}
     policy = compile_policy(
         digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
@@ -61,6 +63,7 @@ def load(text: str, *, file: str = "policy.toml") -> Policy:
         permissions=read_permissions(top, roles),
         actions=actions,
         calendars=calendars,
+        owners=owners,
         tickets=tickets,
         rotas=rotas,
         idle_terms=tuple(name for name in declared.terms if name not in _taken_terms(values)),

@@ -185,6 +185,25 @@ class Extend:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """How many grants there may be: ``open`` at once, and in any ``week`` of seven days. ``None``: any number."""
+
+    open: int | None = None
+    week: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many grants one person may have under a rule, and how many all people together."""
+
+    person: Limit = Limit()
+    rule: Limit = Limit()
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class BreakGlass:
     """What is special about a break-glass rule. ``review_within`` is in seconds; ``notify`` names channels."""
 
@@ -221,6 +240,7 @@ class AllowRule:
     keep_open: bool
     networks: tuple[str, ...]
     """Where a request must come from (CIDRs); empty: from anywhere. ``source`` is never wider."""
+    limits: Limits
     ticket: Checker | None = None
     """The checker that must accept the ticket that the reason names."""
     ticket_down_allows: bool = False

@@ -9,6 +9,10 @@ It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`
 - *people*: one account at one provider. A rule that allows needs one source of one of its roles. Further sources only
   add denies and earlier rules, but for those of roles in ``not_roles``: whoever holds them may slip past a deny or past
   an earlier rule. So people are looked at who have one source and, beside it, any of those.
+- *owners*: on one host ``@team`` is one role, or nobody's. So hosts count apart that have other owners, and for each
+  host the people are looked at whom the rules are about there.
+- *limits*, and who may approve after a while: they only refuse or hold up, and nobody who has had nothing. So the first
+  ask of somebody shows what a rule gives.
 - *rotas*: a rota may name anybody at any time, so whoever comes by one is somebody without a group, at each provider,
   whom it names all the time. At one moment they are on call or not, and moments are all that is looked at.
 - *place*: an address is in the same networks as one of those that are tried.
@@ -17,7 +21,7 @@ It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
@@ -26,23 +30,19 @@ from math import prod
 
 from sshjit.names import lowered
 from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretches, Timeline
+from sshjit.policy.approval_steps import on_host
 from sshjit.policy.compiled import Policy
+from sshjit.policy.host_kinds import MOST, Labels, TooMany, both, fresh, hosts_of, meet
 from sshjit.policy.index import members
-from sshjit.policy.model import OWN, ROTA, AllowRule, HostLabels, Matchers, Never, Rule, Source
+from sshjit.policy.model import OWN, ROTA, AllowRule, Matchers, Never, Rule, Source
 from sshjit.policy.networks import comes_from, one_of_each
+from sshjit.policy.owners import Owners, there
 from sshjit.policy.query import may_be_unix_name
 from sshjit.policy.types import FOREVER, Host, Subject, Turn
 
 YEARS = 2
 """How far ahead is looked, where a sentence has no ``within``."""
-MOST = 20_000
-"""Kinds of hosts, or of people, that are looked at for one rule; with more the sentence is undecided."""
 _DAY = 24 * 3600
-_OTHER = "other"
-Labels = tuple[tuple[str, str], ...]
-"""Of one host."""
-_Wanted = Mapping[str, Sequence[str]]
-"""Labels that a host must have, each with the values that it may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ def _end(never: Never) -> int | None:
     return None if after is None else int(datetime.combine(after, time(), UTC).timestamp())
 
 
-class _TooMany(Exception):
-    pass
+_Roles = tuple[tuple[str, ...], tuple[str, ...]]
+"""Whom a rule is for on a host, and whom something else leaves out there."""
 
 
 class _World:
@@ -148,7 +148,7 @@ class _World:
             relevant = [*denies, *(each.match for each in rules[:number])]
             try:
                 example = self._against(never, rule, relevant, when, break_glass=break_glass)
-            except _TooMany as error:
+            except TooMany as error:
                 return Undecided(never, f'rule "{rule.name}" leaves more than {MOST} {error} to look at')
             if example is not None:
                 return example
@@ -170,25 +170,54 @@ class _World:
         """Somebody whom ``rule`` gives what it should not; ``relevant``: denies and rules above, which may keep it."""
         actions = [each for each in rule.match.actions or () if not never.actions or each in never.actions]
         pairs = product(rule.match.hosts or ((),), never.hosts or ((),))
-        wanted = [both for ours, theirs in pairs if (both := _both(ours, theirs)) is not None]
+        wanted = [shared for ours, theirs in pairs if (shared := both(ours, theirs)) is not None]
         if not actions or not wanted:
             return None
         relevant = [
             match
             for match in relevant
             if (match.actions is None or not set(match.actions).isdisjoint(actions))
-            and any(_meet(labels, some) for labels in match.hosts or ((),) for some in wanted)
+            and any(meet(labels, some) for labels in match.hosts or ((),) for some in wanted)
         ]
-        hosts, addresses = list(self._hosts_of(wanted, relevant)), _addresses(rule, relevant)
+        owners = self._asked_after(rule, relevant)
+        kinds = hosts_of(self._policy, wanted, relevant, owners, self._hosts)
+        groups, addresses = self._by_people(rule, kinds, relevant), _addresses(rule, relevant)
         for (login, own), action in product(self._logins(rule, never), actions):
-            for source in self._sources(rule):
-                for subject, holder in self._persons(source, relevant, own):
-                    for host, address in product(hosts, addresses):
-                        access = Access(holder, host, login, action, break_glass, address)
-                        example = self._violation(never, access, subject, during)
-                        if example is not None:
-                            return example
+            for (roles, left_out), hosts in groups.items():
+                for source in self._sources(roles):
+                    for subject, holder in self._persons(source, left_out, own):
+                        for host, address in product(hosts, addresses):
+                            access = Access(holder, host, login, action, break_glass, address)
+                            example = self._violation(never, access, subject, during)
+                            if example is not None:
+                                return example
         return None
+
+    def _by_people(
+        self, rule: AllowRule, hosts: Iterable[Host], relevant: Sequence[Matchers]
+    ) -> dict[_Roles, list[Host]]:
+        """The hosts, by the roles that ``rule`` is for there, and by those that something else leaves out there."""
+        groups: dict[_Roles, list[Host]] = {}
+        sparing = [match for match in relevant if match.not_roles]
+        for host in hosts:
+            if on_host(self._policy.owners, rule, host) is not None:
+                about = (match for match in sparing if _may_be_about(match, host))
+                left_out = dict.fromkeys(role for match in about for role in match.not_roles)
+                key = (self._there(rule.match.roles or (), host), self._there(left_out, host))
+                groups.setdefault(key, []).append(host)
+        return groups
+
+    def _there(self, roles: Iterable[str], host: Host) -> tuple[str, ...]:
+        """The roles as they are on this host, without those of owners that it does not have."""
+        owners = self._policy.owners
+        real = (there(owners, role, host.by_label) for role in roles)
+        return tuple(dict.fromkeys(role for role in real if role not in owners))
+
+    def _asked_after(self, rule: AllowRule, relevant: Sequence[Matchers]) -> list[Owners]:
+        """The tables of owners that decide something here."""
+        roles = {role for match in (rule.match, *relevant) for role in (*(match.roles or ()), *match.not_roles)}
+        roles |= {role for step in rule.approvals for role in (step.role, step.instead)}
+        return [owners for role, owners in self._policy.owners.items() if role in roles]
 
     def _violation(self, never: Never, access: Access, subject: Subject, during: Stretches) -> Counterexample | None:
         for rule, when in self._over_time.decisions(access):
@@ -206,50 +235,6 @@ class _World:
             eras[era] for era, roles in holder.roles.items() if any(role in roles for role in never.unless_roles)
         )
 
-    # ---------------------------------------------------------------------------------------------------------- hosts
-
-    def _hosts_of(self, wanted: Iterable[_Wanted], relevant: Sequence[Matchers]) -> Iterator[Host]:
-        """One host of each kind that has what is wanted, and those that are there."""
-        seen = set[Labels]()
-        for each in wanted:
-            for labels in (*self._kinds(each, relevant), *(host for host in self._hosts if _fits(host, each))):
-                if labels not in seen:
-                    seen.add(labels)
-                    yield Host("host", "host", labels)
-
-    def _kinds(self, wanted: _Wanted, relevant: Sequence[Matchers]) -> Iterator[Labels]:
-        """The labels of one host of each kind: of the values that no rule tells apart each label has one alone."""
-        named: dict[str, dict[str, set[int]]] = {label: {} for label in self._policy.labels}
-        free = {label for label in named if len(wanted.get(label, ())) != 1}
-        rows = (labels for match in relevant for labels in match.hosts or ()) if free else ()
-        for row, labels in enumerate(rows):
-            for label, values in labels if _meet(labels, wanted) else ():
-                for value in values if label in free else ():
-                    named[label].setdefault(value, set()).add(row)
-        choices = [self._values(label, wanted.get(label), named[label]) for label in named]
-        if prod(map(len, choices)) > MOST:
-            raise _TooMany("kinds of hosts")
-        for chosen in product(*choices):
-            pairs = zip(named, chosen, strict=True)
-            yield tuple(sorted((label, value) for label, value in pairs if value is not None))
-
-    def _values(
-        self, label: str, wanted: Sequence[str] | None, named: Mapping[str, Collection[int]]
-    ) -> list[str | None]:
-        """Values of a label, one of each kind; ``None``: a host without it."""
-        declared = self._policy.labels[label]
-        if wanted is None and not named and not declared.required:
-            return [None]
-        if wanted is not None:
-            possible: list[str] = [value for value in wanted if declared.values is None or value in declared.values]
-        elif declared.values is not None:
-            possible = sorted(declared.values)
-        else:
-            possible = [*sorted(named), next(text for text in _fresh(_OTHER) if text not in named)]
-        alike = {frozenset(named.get(value, ())): value for value in reversed(possible)}
-        lacking: list[str | None] = [] if wanted is not None or declared.required else [None]
-        return [*alike.values(), *lacking]
-
     # ----------------------------------------------------------------------------------------------- logins and people
 
     def _logins(self, rule: AllowRule, never: Never) -> Iterator[tuple[str, str | None]]:
@@ -263,8 +248,8 @@ class _World:
             return
         if not never.logins or OWN in never.logins:
             named = {lowered(login) for login in self._named_logins}
-            fresh = next(name for name in _fresh("somebody") if name not in named)
-            yield fresh, fresh
+            unnamed = next(name for name in fresh("somebody") if name not in named)
+            yield unnamed, unnamed
         for login in never.logins:
             if login != OWN and may_be_unix_name(login):
                 yield login, login
@@ -275,39 +260,36 @@ class _World:
         matches: list[Matchers] = [rule.match for rule in rules]
         return frozenset(login for match in matches for login in match.logins or ())
 
-    def _sources(self, rule: AllowRule) -> dict[Source, None]:
-        return dict.fromkeys(source for role in rule.match.roles or () for source in self._policy.roles[role])
+    def _sources(self, roles: Iterable[str]) -> dict[Source, None]:
+        return dict.fromkeys(source for role in roles for source in self._policy.roles[role])
 
     @cached_property
     def _providers(self) -> list[str]:
         sources = (source for sources in self._policy.roles.values() for source in sources)
         return sorted({source.provider for source in sources if source.kind != ROTA}) or ["any"]
 
-    def _persons(
-        self, source: Source, relevant: Sequence[Matchers], own: str | None
-    ) -> Iterator[tuple[Subject, Holder]]:
+    def _persons(self, source: Source, left_out: Iterable[str], own: str | None) -> Iterator[tuple[Subject, Holder]]:
         """Everybody with this source, at every provider that has it."""
         for provider in [source.provider] if source.kind != ROTA else self._providers:
-            yield from self._persons_of(provider, source, relevant, own)
+            yield from self._persons_of(provider, source, left_out, own)
 
     def _persons_of(
-        self, provider: str, source: Source, relevant: Sequence[Matchers], own: str | None
+        self, provider: str, source: Source, left_out: Iterable[str], own: str | None
     ) -> Iterator[tuple[Subject, Holder]]:
         """Everybody with this source and, beside it, any that lets them slip past a deny or an earlier rule.
 
-        ``relevant`` has denies and rules that allow. A role that a deny leaves out helps who holds it; one that a rule
-        leaves out helps whoever may have it, also by another sign-in, which gives no right.
+        Those are roles that are ``left_out``. A role that a deny leaves out helps who holds it; one that a rule leaves
+        out helps whoever may have it, also by another sign-in, which gives no right.
         """
-        roles = dict.fromkeys(role for match in relevant for role in match.not_roles)
         further = dict.fromkeys(
             other
-            for role in roles
+            for role in left_out
             for other in self._policy.roles[role]
             if (other.provider == provider or other.kind == ROTA) and other != source
         )
         ways = [("", "held") if other.kind == ROTA else ("", "held", "had") for other in further]
         if prod(map(len, ways)) > MOST:
-            raise _TooMany("kinds of people")
+            raise TooMany("kinds of people")
         for how in product(*ways):
             held = tuple(each for each, way in zip(further, how, strict=True) if way == "held")
             had = tuple(each for each, way in zip(further, how, strict=True) if way == "had")
@@ -336,6 +318,14 @@ class _World:
         )
 
 
+def _may_be_about(match: Matchers, host: Host) -> bool:
+    """Whether a rule may be about the host; what it lacks does not matter."""
+    have = host.by_label
+    return match.hosts is None or any(
+        all(label not in have or have[label] in values for label, values in labels) for labels in match.hosts
+    )
+
+
 def _addresses(rule: AllowRule, relevant: Iterable[Matchers]) -> list[str | None]:
     """One address of each kind that a request under ``rule`` may come from; ``None``: nothing looks at it."""
     denied = [cidr for match in relevant if match.networks is not None for cidr in match.networks.cidrs]
@@ -357,30 +347,3 @@ def _lacks(rule: AllowRule, never: Never) -> bool:
         "signed_request": rule.signed_request,
     }
     return not never.without or not all(has[each] for each in never.without)
-
-
-def _both(one: HostLabels, other: HostLabels) -> _Wanted | None:
-    """The labels that satisfy both; ``None`` if no host does."""
-    wanted = dict(one)
-    for label, values in other:
-        wanted[label] = tuple(value for value in wanted.get(label, values) if value in values)
-    return wanted if all(wanted.values()) else None
-
-
-def _meet(labels: HostLabels, wanted: _Wanted) -> bool:
-    """Whether some host has what is wanted and one of these values of each of these labels."""
-    return all(label not in wanted or not set(wanted[label]).isdisjoint(values) for label, values in labels)
-
-
-def _fits(host: Labels, wanted: _Wanted) -> bool:
-    labels = dict(host)
-    return all(labels.get(label) in values for label, values in wanted.items())
-
-
-def _fresh(word: str) -> Iterator[str]:
-    """``word``, ``word2``, ``word3`` and so on."""
-    yield word
-    number = 2
-    while True:
-        yield f"{word}{number}"
-        number += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from sshjit import names
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import Index, first, members
 from sshjit.policy.model import OWN, SYSTEM_LOGINS, AllowRule
+from sshjit.policy.owners import ends_on, had_on, held_on
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.types import Host, Subject
 
@@ -32,6 +33,18 @@ class Query:
     denied_roles: frozenset[str]
     address: str | None = None
     """Where the request comes from. Denies alone look at it; one that is not known comes from everywhere."""
+
+    def held_on(self, host: Host) -> Collection[str]:
+        """The roles held there, with those of owners."""
+        return held_on(self.policy.owners, self.roles, host.by_label)
+
+    def had_on(self, host: Host) -> Collection[str]:
+        """The roles that denies look at there, with those of owners."""
+        return had_on(self.policy.owners, self.denied_roles, host.by_label)
+
+    def ends_on(self, host: Host) -> Mapping[str, int | None]:
+        """The roles held there, with their ends."""
+        return ends_on(self.policy.owners, self.roles, host.by_label)
 
     @property
     def allows(self) -> tuple[AllowRule, ...]:
@@ -127,10 +140,18 @@ def choose_login(rule: AllowRule, unix_name: str | None) -> str | None:
 def first_allows(query: Query) -> list[int | None]:
     """For each host the number of the first allow rule that matches, in file order."""
     index = query.allow_index
-    roles, left_out = index.for_roles(query.roles), index.leaving_out(query.denied_roles)
-    roles = roles & ~left_out if left_out else roles
-    rules = roles & index.for_action(query.action) & index.for_login(query.login, query.unix_name)
-    return [first(_open(index, rules & index.for_host(host.by_label), query.now)) for host in query.hosts]
+    rules = index.for_action(query.action) & index.for_login(query.login, query.unix_name)
+    if not query.policy.owners:
+        rules &= index.for_roles(query.roles) & ~index.leaving_out(query.denied_roles)
+        return [first(_open(index, rules & index.for_host(host.by_label), query.now)) for host in query.hosts]
+    return [first(_open(index, rules & _for_person(query, host), query.now)) for host in query.hosts]
+
+
+def _for_person(query: Query, host: Host) -> int:
+    """The rules that allow this person something on the host, with the roles that they have there."""
+    index = query.allow_index
+    roles = index.for_roles(query.held_on(host)) & ~index.leaving_out(query.had_on(host))
+    return roles & index.for_host(host.by_label)
 
 
 def deciding_deny(query: Query) -> int | None:
@@ -139,9 +160,16 @@ def deciding_deny(query: Query) -> int | None:
 
 
 def denies_at_any_time(query: Query) -> int:
-    """The denies that match any of the hosts, or a bastion before one, without regard to days and hours."""
-    index = query.deny_index
-    return _denies_of_everybody(query) & ~index.leaving_out(query.roles) if index.every else 0
+    """The denies that match any of the hosts, or a bastion before one, without regard to days and hours.
+
+    Those that spare the person there are not among them.
+    """
+    index, denies = query.deny_index, 0
+    if not index.every:
+        return 0
+    for host, matching in _denies_by_host(query):
+        denies |= matching & ~(index.leaving_out(query.held_on(host)) if index.spares else 0)
+    return denies
 
 
 def denies_to_come(query: Query) -> Iterator[int]:
@@ -149,27 +177,23 @@ def denies_to_come(query: Query) -> Iterator[int]:
 
     Seconds since the epoch; denies whose hours are not those of then begin with their hours.
     """
-    left_out = query.deny_index.leaving_out(query.roles)
-    for number in members(_denies_of_everybody(query) & left_out) if left_out else ():
-        match = query.policy.denies[number].match
-        ends = [query.roles[role] for role in match.not_roles if role in query.roles]
-        last = None if None in ends else max(end for end in ends if end is not None)
-        begins = last if last is None or match.schedule is None else match.schedule.begins(last)
-        if begins is not None:
-            yield begins
-
-
-def _denies_of_everybody(query: Query) -> int:
-    """The denies that match any of the hosts, or a bastion before one, also those that leave the person out."""
-    denies = 0
-    for _, matching in _denies_by_host(query):
-        denies |= matching
-    return denies
+    index = query.deny_index
+    for host, matching in _denies_by_host(query):
+        held = query.ends_on(host)
+        for number in members(matching & index.leaving_out(held)):
+            match = query.policy.denies[number].match
+            ends = [held[role] for role in match.not_roles if role in held]
+            last = None if None in ends else max(end for end in ends if end is not None)
+            begins = last if last is None or match.schedule is None else match.schedule.begins(last)
+            if begins is not None:
+                yield begins
 
 
 def denied_hosts(query: Query, number: int) -> tuple[Host, ...]:
     """The hosts, and the bastions before them, that this deny matches."""
-    matched = (host for host, denies in _denies_by_host(query) if denies >> number & 1)  # nobody asks of one left out
+    index = query.deny_index
+    by_host = ((host, denies & ~index.leaving_out(query.held_on(host))) for host, denies in _denies_by_host(query))
+    matched = (host for host, denies in by_host if denies >> number & 1)
     return tuple({host.id: host for host in matched}.values())
 
 
@@ -178,15 +202,24 @@ def _denies_by_host(query: Query) -> Iterator[tuple[Host, int]]:
     index = query.deny_index
     if not index.every:
         return
-    base = index.for_roles(query.denied_roles) & index.for_action(query.action)
+    base = index.for_action(query.action)
+    if not query.policy.owners:
+        base &= index.for_roles(query.denied_roles)
     base &= ~index.elsewhere(query.address, base)
     # While the login is open only denies that look at no login can match; the chosen login is looked at later.
     login = index.for_any_login() if query.login is None else index.for_login(query.login, query.unix_name)
     for host in query.hosts:
-        yield host, base & login & index.for_host(host.by_label)
+        yield host, base & login & _denied_on(query, host)
         if host.bastion is not None:
             logins = login | index.for_login(host.bastion.login, query.unix_name)
-            yield host.bastion.host, base & logins & index.for_host(host.bastion.host.by_label)
+            yield host.bastion.host, base & logins & _denied_on(query, host.bastion.host)
+
+
+def _denied_on(query: Query, host: Host) -> int:
+    """The denies that match the host, and, where owners are asked after, the person there."""
+    index = query.deny_index
+    denies = index.for_host(host.by_label)
+    return denies & index.for_roles(query.had_on(host)) if query.policy.owners else denies
 
 
 def with_login(query: Query, login: str | None) -> Query:

@@ -1,8 +1,8 @@
 """Whether what was asked or granted once still is what policy says, and within which bounds.
 
 The policy is evaluated anew: the rule, denies, roles, approvals, second factor, hardware key and networks at every
-certificate and every approval; reason, age of the sign-in and number of hosts at every approval. Where another rule
-decides now, or the rule asks for more than the request has, the person has to ask again. Where the rule only gives
+certificate and every approval; reason, age of the sign-in, number of hosts and limits at every approval. Where another
+rule decides now, or the rule asks for more than the request has, the person has to ask again. Where the rule only gives
 less, the stricter of both counts. Everybody who wants to know asks this one function: certificates, approvals, whoever
 looks for a request that is there already, and whoever says what a change of policy or labels would close.
 
@@ -20,14 +20,16 @@ from typing import Protocol
 from sshjit.approvals import AskedStep, Step, covers
 from sshjit.durations import show
 from sshjit.policy import words
+from sshjit.policy.approval_steps import asked_steps
 from sshjit.policy.compiled import Policy
 from sshjit.policy.evaluate import common_rule, kept_until, unmatched, window_end
+from sshjit.policy.limits import limit_reached
 from sshjit.policy.model import CLIENT, AllowRule
 from sshjit.policy.networks import comes_from
 from sshjit.policy.query import Query, ask_query, deciding_deny, first_allows
 from sshjit.policy.refusals import changed_action, denied_by, different_rules, malformed, not_kept
 from sshjit.policy.requirements import wrong_reason
-from sshjit.policy.types import Ask, Bounds, Changed, Denied, Host, Subject
+from sshjit.policy.types import NO_FACTS, Ask, Bounds, Changed, Denied, Facts, Host, Subject
 
 
 class Checked(Protocol):
@@ -106,7 +108,14 @@ class Held:
 
 
 def reevaluate(
-    policy: Policy, subject: Subject, hosts: Sequence[Host], granted: Granted, held: Held, *, now: int
+    policy: Policy,
+    subject: Subject,
+    hosts: Sequence[Host],
+    granted: Granted,
+    held: Held,
+    *,
+    now: int,
+    facts: Facts = NO_FACTS,
 ) -> Bounds | Changed | Denied:
     """What ``policy`` says at ``now`` to what ``subject`` was granted, or asked for and waits for.
 
@@ -124,11 +133,9 @@ def reevaluate(
     if rule is None:
         under = different_rules(query, [query.allows[number] for number in numbers if number is not None])
         return Changed(None, under.message)
-    if rule.name != granted.rule:
-        return Changed(rule.name, f'rule "{rule.name}" decides now, not "{granted.rule}"')
-    more = tuple(_more(rule, hosts, granted, held, now))
-    if more:
-        return Changed(rule.name, f'rule "{rule.name}" now {" and ".join(more)}')
+    no = _not_by(query, rule, granted, held, facts, now=now)
+    if no is not None:
+        return no
     length = rule.grant if granted.extends is None or rule.extend is None else rule.extend.by
     ends = [window_end(query, rule), None if held.opens is None else held.opens + length + held.longer]
     return Bounds(
@@ -137,6 +144,21 @@ def reevaluate(
         length=length,
         ends_by=min((end for end in ends if end is not None), default=None),
     )
+
+
+def _not_by(
+    query: Query, rule: AllowRule, granted: Granted, held: Held, facts: Facts, *, now: int
+) -> Changed | Denied | None:
+    """Why the rule that decides now does not give what was asked or granted; a limit only keeps it waiting."""
+    if rule.name != granted.rule:
+        return Changed(rule.name, f'rule "{rule.name}" decides now, not "{granted.rule}"')
+    steps = asked_steps(query, rule)
+    if isinstance(steps, Denied):
+        return steps
+    more = (*_more_approvals(steps, granted, held), *_more(rule, query.hosts, granted, held, now))
+    if more:
+        return Changed(rule.name, f'rule "{rule.name}" now {" and ".join(more)}')
+    return limit_reached(rule, facts) if held.opens is None and granted.extends is None else None
 
 
 def _kept(query: Query, granted: Granted) -> Bounds | Denied:
@@ -157,11 +179,14 @@ def _other_action(policy: Policy, hosts: Sequence[Host], granted: Granted, now: 
     return malformed(policy, hosts, Ask(granted.login, granted.action, granted.command if named is None else None), now)
 
 
+def _more_approvals(steps: Sequence[Step], granted: Granted, held: Held) -> Iterator[str]:
+    """The approvals that the rule asks for, where those that the request asks for, or got, are not enough."""
+    if not covers(granted.steps, steps) and not held.approved(steps):
+        yield f"needs approval by {words.listed(map(words.step, steps))}"
+
+
 def _more(rule: AllowRule, hosts: Sequence[Host], granted: Granted, held: Held, now: int) -> Iterator[str]:
     """What the rule asks for that the request does not have, as ends of a sentence about the rule."""
-    if not covers(granted.steps, rule.approvals) and not held.approved(rule.approvals):
-        steps = (words.step(step.role, step.count, signed=step.signed) for step in rule.approvals)
-        yield f"needs approval by {words.listed(steps)}"
     if rule.mfa and not granted.mfa:
         yield "needs a sign-in with a second factor"
     if rule.hardware_key and not granted.verify_required:

@@ -8,6 +8,7 @@ from sshjit.policy import words
 from sshjit.policy.compiled import Policy
 from sshjit.policy.index import first
 from sshjit.policy.model import COMMAND, OWN, SHELL, AllowRule, HostLabels
+from sshjit.policy.owners import there
 from sshjit.policy.query import Query, denied_hosts
 from sshjit.policy.types import Ask, Denied, Host
 
@@ -31,7 +32,7 @@ def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask, now: int) -> Deni
         )
     if ask.duration is not None and ask.duration <= 0:
         return Denied("bad_duration", None, "the duration must be longer than 0", "")
-    return bad_start(ask.start, now, break_glass=ask.break_glass)
+    return None if ask.start is None else bad_start(ask.start, now, break_glass=ask.break_glass)
 
 
 def bad_start(start: int | None, now: int, *, break_glass: bool) -> Denied | None:
@@ -103,7 +104,7 @@ def _nearest(query: Query, host: Host, kind: str) -> str:
     """A sentence about the first rule that misses by one matcher, or else by more."""
     index = query.allow_index
     here = index.for_host(host.by_label)
-    role = index.for_roles(query.roles) & ~index.leaving_out(query.denied_roles)
+    role = index.for_roles(query.held_on(host)) & ~index.leaving_out(query.had_on(host))
     action = index.for_action(query.action)
     login = index.for_login(query.login, query.unix_name)
     open_now = ~index.closed(query.now, here)
@@ -138,11 +139,14 @@ def _nearly(query: Query, host: Host) -> str:
 
 def _whom(query: Query, host: Host, rule: AllowRule) -> str:
     """Which role ``rule`` needs, and the roles held; where one of its roles is held, what it allows to that one."""
-    roles, logins = rule.match.roles or (), rule.match.logins
+    owners = query.policy.owners
+    roles = tuple(dict.fromkeys(there(owners, role, host.by_label) for role in rule.match.roles or ()))
+    logins = rule.match.logins
     named = query.login if query.login in (logins or ()) else None
     fits = query.action in (rule.match.actions or ())
     held = f"roles held: {', '.join(sorted(query.roles)) or 'none'}"
-    left_out = [role for role in rule.match.not_roles if role in query.denied_roles]
+    had = query.had_on(host)
+    left_out = [there(owners, role, host.by_label) for role in rule.match.not_roles if role in had]
     if left_out:
         return f'rule "{rule.name}" is not for {words.roles(left_out)}; {held}'
     if any(role in query.roles for role in roles):

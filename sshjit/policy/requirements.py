@@ -9,14 +9,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from sshjit.approvals import Step
 from sshjit.durations import show
 from sshjit.names import MAX_REASON
 from sshjit.policy import words
 from sshjit.policy.compiled import Policy
-from sshjit.policy.model import CLIENT, COMMAND, SHELL, AllowRule
+from sshjit.policy.limits import limit_reached
+from sshjit.policy.model import CLIENT, COMMAND, NO_LIMITS, SHELL, AllowRule
 from sshjit.policy.networks import comes_from
 from sshjit.policy.tickets import ticket_in, ticket_refusal
-from sshjit.policy.types import Allow, Ask, Denied, Host, NeedsApproval, Outcome, StepUp, Subject, Terms, TicketAnswer
+from sshjit.policy.types import (
+    Allow,
+    Ask,
+    Denied,
+    Facts,
+    Host,
+    NeedsApproval,
+    Outcome,
+    StepUp,
+    Subject,
+    Terms,
+    TicketAnswer,
+)
 
 CLOCK_SKEW = 300
 """Seconds that a provider's clock may be ahead of ours."""
@@ -29,14 +43,20 @@ def apply_requirements(
     hosts: Sequence[Host],
     ask: Ask,
     *,
+    steps: tuple[Step, ...] | Denied,
     login: str,
     ends: int | None,
+    facts: Facts,
     now: int,
 ) -> Outcome:
     """The answer of the chosen ``rule``. Refusals come before step-ups, which could not help against them."""
     refused = _refusal(rule, hosts, ask)
+    if refused is None and rule.limits is not NO_LIMITS:
+        refused = limit_reached(rule, facts)
     if refused is not None:
         return refused
+    if isinstance(steps, Denied):
+        return steps
     terms = _terms(policy, rule, ask, login, ends)
     more = step_up(terms, subject, now)
     if more is not None:
@@ -45,7 +65,7 @@ def apply_requirements(
     refused = ticket_refusal(rule, ask.reason.strip(), ask.ticket)
     if refused is not None:
         return refused
-    return NeedsApproval(terms, rule.approvals) if rule.approvals else Allow(terms)
+    return NeedsApproval(terms, steps) if steps else Allow(terms)
 
 
 class SignInRequirements(Protocol):

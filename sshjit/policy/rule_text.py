@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from sshjit.durations import show
 from sshjit.policy import words
-from sshjit.policy.model import OWN, AllowRule, DenyRule, Matchers, Never, Rule
+from sshjit.policy.limits import limits_text
+from sshjit.policy.model import NO_LIMITS, OWN, AllowRule, DenyRule, Matchers, Never, Rule
 
 Lines = list[tuple[str, str]]
 """What a line is about, and what it says."""
@@ -44,8 +45,7 @@ def _matchers(match: Matchers, *, forbids: bool) -> Iterator[tuple[str, str]]:
 
 def _requirements(rule: AllowRule) -> Iterator[str]:
     if rule.approvals:
-        steps = (words.step(each.role, each.count, signed=each.signed) for each in rule.approvals)
-        yield f"approval by {words.listed(steps)}"
+        yield f"approval by {words.listed(map(words.step, rule.approvals))}"
     if rule.reason is not None:
         yield f"a reason like {rule.reason.pattern.pattern}" if rule.reason.pattern else "a reason"
     if rule.ticket is not None:
@@ -72,6 +72,8 @@ def _given(rule: AllowRule) -> Iterator[str]:
         yield "from the requester's address alone"
     elif rule.source:
         yield f"from {words.listed(rule.source)} alone"
+    if rule.limits != NO_LIMITS:
+        yield f"at most {limits_text(rule.limits)}"
     if rule.keep_open:
         yield "what is open keeps this rule"
 

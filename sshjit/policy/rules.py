@@ -11,10 +11,21 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from sshjit import names
 from sshjit.approvals import Step
 from sshjit.policy import fields, model
-from sshjit.policy.model import AllowRule, BreakGlass, DenyRule, Extend, HostLabels, Label, Matchers, ReasonRule
+from sshjit.policy.model import (
+    AllowRule,
+    BreakGlass,
+    DenyRule,
+    Extend,
+    HostLabels,
+    Label,
+    Matchers,
+    ReasonRule,
+)
 from sshjit.policy.networks import Networks, parsed, within
+from sshjit.policy.owners import MARK, Owners
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table
+from sshjit.policy.rule_approvals import check_escalation, read_extend, read_limits, read_steps
 from sshjit.policy.schedule import DAY, DAYS, Schedule
 from sshjit.policy.sections import check_label
 from sshjit.policy.shared_terms import Terms, with_terms
@@ -24,10 +35,6 @@ HOURS = "([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])"
 _HOURS = re.compile(HOURS)
 _HOURS_HINT = 'write it like "09:00-18:00"'
 _REASON_PROMPT = "Say why you need it"
-MOST_APPROVERS = 20
-"""People of one step."""
-MOST_EXTENSIONS = 20
-"""Extensions of one grant."""
 MOST_HOSTS = 256
 """As many principals as one certificate carries."""
 
@@ -41,7 +48,13 @@ class Declared:
     actions: Collection[str]
     calendars: Mapping[str, frozenset[date]]
     terms: Mapping[str, Terms]
+    owners: Mapping[str, Owners]
     tickets: Mapping[str, model.Checker]
+
+    @property
+    def role_words(self) -> tuple[str, ...]:
+        """What may stand where roles do."""
+        return (*self.roles, *self.owners)
 
 
 def read_deny(value: object, path: Path, top: Table, declared: Declared) -> DenyRule | None:
@@ -57,20 +70,17 @@ def read_deny(value: object, path: Path, top: Table, declared: Declared) -> Deny
 def read_allow(value: object, path: Path, top: Table, declared: Declared) -> AllowRule | None:
     """One element of ``[[allow]]``."""
     table = Table(with_terms(value, path, top, declared.terms, fields.ALLOW), path, top.report, fields.ALLOW)
-    steps = [_step(top, at, item, declared.roles) for at, item in table.tables("approvals")]
-    roles = [step.role for step in steps if step is not None]
-    for number, role in enumerate(roles):
-        if role in roles[:number]:
-            table.wrong(("approvals", number), f'"{role}" already has a step', "raise its count")
+    steps = read_steps(table, declared.role_words, declared.owners)
     reason = _reason(table, 1)
     rule = _granting(
         table,
         declared,
-        steps=tuple(step for step in steps if step is not None),
+        steps=steps,
         reason=reason,
-        extend=_extend(table),
+        extend=read_extend(table),
         special=None,
     )
+    check_escalation(table, rule)
     return rule if table.sound else None
 
 
@@ -87,7 +97,9 @@ def read_break_glass(value: object, path: Path, top: Table, declared: Declared) 
     return rule if table.sound else None
 
 
-def read_terms(top: Table, roles: Collection[str], tickets: Collection[str]) -> dict[str, Terms]:
+def read_terms(
+    top: Table, roles: Collection[str], owners: Collection[str], tickets: Collection[str]
+) -> dict[str, Terms]:
     """``[terms.<name>]``: the sets of requirements and clocks that rules may take."""
     sets: dict[str, Terms] = {}
     for name, path, value in top.entries("terms"):
@@ -104,11 +116,11 @@ def read_terms(top: Table, roles: Collection[str], tickets: Collection[str]) -> 
         _forwarding(table)
         _cidrs(table, "networks")
         _source(table)
-        _extend(table)
+        read_extend(table)
+        read_limits(table)
         _reason(table, 1)
         read_ticket_keys(table, tickets)
-        for at, step in table.tables("approvals"):
-            _step(top, at, step, roles)
+        read_steps(table, roles, owners)
         sets[name] = value if isinstance(value, dict) else {}
     return sets
 
@@ -155,7 +167,8 @@ def _granting(
         extend=extend,
         break_glass=special,
         signed_request=table.flag("signed_request"),
-        keep_open=table.flag("keep_open"),
+        keep_open=_keep_open(table),
+        limits=read_limits(table),
         ticket=ticket,
         ticket_down_allows=down_allows,
     )
@@ -169,7 +182,7 @@ def _matchers(table: Table, declared: Declared, *, actions: tuple[str, ...] | No
             table.checked(("logins", number), names.login_name, login)
     known = [model.SHELL, model.COMMAND, *declared.actions]
     return Matchers(
-        roles=table.names("roles", declared.roles, "role"),
+        roles=table.names("roles", declared.role_words, "role"),
         not_roles=_not_roles(table, declared),
         hosts=read_hosts(table, declared.labels),
         logins=logins,
@@ -179,7 +192,7 @@ def _matchers(table: Table, declared: Declared, *, actions: tuple[str, ...] | No
 
 
 def _not_roles(table: Table, declared: Declared) -> tuple[str, ...]:
-    left_out = table.names("not_roles", declared.roles, "role") or ()
+    left_out = table.names("not_roles", declared.role_words, "role") or ()
     named = table.any("roles")
     for number, role in enumerate(left_out):
         if isinstance(named, list) and role in named:
@@ -332,12 +345,11 @@ def _reason(table: Table, shortest: int) -> ReasonRule | None:
     return ReasonRule(pattern, reason.text("prompt") or _REASON_PROMPT, shortest)
 
 
-def _extend(table: Table) -> Extend | None:
-    """``extend = { count = 2, by = "1h" }``."""
-    if "extend" not in table:
-        return None
-    extend = Table(table.any("extend"), (*table.path, "extend"), table.report, fields.EXTEND)
-    return Extend(extend.count("count", MOST_EXTENSIONS) or 0, extend.duration("by") or 0)
+def _keep_open(table: Table) -> bool:
+    roles = table.any("roles")
+    if table.flag("keep_open") and isinstance(roles, list) and any(str(role).startswith(MARK) for role in roles):
+        table.wrong(("keep_open",), "cannot stand beside owners: labels that change are what it keeps from counting")
+    return table.flag("keep_open")
 
 
 def _source(table: Table) -> tuple[str, ...]:
@@ -385,13 +397,3 @@ def _is_network(text: str) -> bool:
         return bool(parsed(text))
     except ValueError:
         return False
-
-
-def _step(top: Table, path: Path, value: object, roles: Collection[str]) -> Step | None:
-    """``{ from = "sre-lead", count = 1, signed = true }``."""
-    table = Table(value, path, top.report, fields.STEP)
-    role = table.get("from", str)
-    if role is not None and role not in roles:
-        table.wrong(("from",), f'there is no role "{role}"', did_you_mean(role, roles))
-    step = Step(role or "", table.count("count", MOST_APPROVERS) or 0, table.flag("signed"))
-    return step if table.sound else None

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, time, timedelta
 from sshjit import addresses, names
 from sshjit.errors import Invalid
 from sshjit.policy import fields
-from sshjit.policy.model import COMMAND, PERMISSIONS, ROTA, SHELL, Action, Label, Rota, Source
+from sshjit.policy.model import COMMAND, OWN, PERMISSIONS, ROTA, SHELL, Action, Label, Rota, Source
+from sshjit.policy.owners import MARK, Owners
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table, kind
 
@@ -130,6 +131,41 @@ def read_source(top: Table, path: Path, text: str, ends: int | None) -> Source |
             top.report.add(path, f"{names.show(name)} is not an e-mail address")
             return None
     return Source(provider, sort, name, ends)
+
+
+def read_owners(top: Table, labels: Mapping[str, Label], roles: Mapping[str, tuple[Source, ...]]) -> dict[str, Owners]:
+    """``[owners.team]``: which role owns the hosts with each value of a label; by ``@team``."""
+    every = {}
+    for name, path, value in top.entries("owners"):
+        table = Table(value, path, top.report, fields.OWNERS)
+        if not NAME.fullmatch(name) or name == OWN.removeprefix(MARK):
+            table.wrong((), "is not a name for owners: use lower-case letters, digits, '-' and '_', and not \"own\"")
+        label, listed = table.get("label", str), table.get("roles", dict) or {}
+        if label is not None and label not in labels:
+            table.wrong(("label",), f'there is no label "{label}"', did_you_mean(label, labels))
+        if "roles" in table and not listed:
+            table.wrong(("roles",), "must not be empty: nobody would own a host")
+        for owned, role in listed.items():
+            problem = check_label(labels, label, owned) if label is not None and label in labels else None
+            if problem is not None:
+                table.wrong(("roles", owned), *problem)
+            if (wrong := _owner_problem(role, roles)) is not None:
+                table.wrong(("roles", owned), *wrong)
+        if table.sound:
+            owners = Owners(name, label or "", listed)
+            every[owners.role] = owners
+    return every
+
+
+def _owner_problem(role: object, roles: Mapping[str, tuple[Source, ...]]) -> tuple[str, str] | None:
+    """What is wrong with a role that owns hosts, and a suggestion; denies may be for owners."""
+    if not isinstance(role, str):
+        return f"must be a string, is {kind(role)}", ""
+    if role not in roles:
+        return f'there is no role "{role}"', did_you_mean(role, roles)
+    if any(source.kind == ROTA for source in roles[role]):
+        return f'"{role}" comes from a rota, which names nobody once it is stale', ""
+    return None
 
 
 def read_permissions(top: Table, roles: Collection[str]) -> dict[str, tuple[str, ...]]:

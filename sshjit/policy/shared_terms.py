@@ -7,6 +7,7 @@ itself; one that it does say must not give more than the set. After this nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sshjit import durations
@@ -14,6 +15,7 @@ from sshjit.approvals import Step, covers
 from sshjit.errors import Invalid
 from sshjit.policy.model import CLIENT
 from sshjit.policy.networks import within
+from sshjit.policy.owners import MARK
 from sshjit.policy.problems import Path
 from sshjit.policy.reader import Table, kind
 
@@ -84,7 +86,19 @@ def _within(terms: Any, rule: Any) -> bool:
 
 
 def _steps(value: Any) -> list[Step]:
-    return [Step(step["from"], int(step["count"]), step.get("signed", False) is True) for step in value]
+    return [_step(step) for step in value]
+
+
+def _step(step: Any) -> Step:
+    but = (f"{MARK}{step['not_own']}",) if "not_own" in step else ()
+    plain = Step(step["from"], int(step["count"]), step.get("signed", False) is True, but)
+    later = step.get("escalate")
+    return plain if later is None else replace(plain, instead=later["to"], after=durations.parse(later["after"]))
+
+
+def _no_more_grants(terms: Any, rule: Any) -> bool:
+    pairs = [(of, key) for of in terms for key in terms[of]]
+    return all(key in rule.get(of, {}) and rule[of][key] <= terms[of][key] for of, key in pairs)
 
 
 _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -97,6 +111,7 @@ _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "ticket": lambda terms, rule: rule == terms,
     "ticket_down": lambda terms, rule: rule == "refuse" or terms == "allow",
     "approvals": lambda terms, rule: covers(_steps(rule), _steps(terms)),
+    "limits": _no_more_grants,
     "extend": lambda terms, rule: rule["count"] <= terms["count"] and _no_longer(terms["by"], rule["by"]),
 }
 """Key -> whether the second value gives no more than the first."""

@@ -117,6 +117,37 @@ class Ask:
     ticket: TicketAnswer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Grants that there are: ``open`` now, and approved in the last seven days (``week``), used or not.
+
+    A grant that begins later is open from its approval on. What makes a grant longer is no grant of its own.
+    """
+
+    open: int = 0
+    week: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """The grants under one rule: those of the person who asks, and everybody's."""
+
+    person: Count = Count()
+    rule: Count = Count()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision needs to know beside the policy, the person and the hosts. Whoever asks for one says it."""
+
+    used: Mapping[str, Used] = field(default_factory=dict)
+    """Rule -> the grants under it; rules without limits need not be here."""
+
+
+NO_FACTS = Facts()
+"""Nobody has been granted anything: the most that a policy gives."""
+
+
 class _Outcome:
     __slots__ = ()
 

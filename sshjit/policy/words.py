@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sshjit.approvals import AskedStep
 from sshjit.durations import show
 from sshjit.policy.model import COMMAND, OWN, SHELL
+from sshjit.policy.owners import MARK
 
 
 def listed(words: Iterable[str], link: str = "and") -> str:
@@ -60,9 +62,17 @@ def doing(action: str) -> str:
     return "running an exact command on" if action == COMMAND else f'running "{action}" on'
 
 
-def step(role: str, count: int, *, signed: bool) -> str:
-    """An approval step: ``1 of sre-lead, signed``."""
-    return f"{count} of {role}{', signed' if signed else ''}"
+def step(asked: AskedStep) -> str:
+    """An approval step: ``1 of sre-lead, signed``, ``1 of dba, after 20 min also of lead, not of payments``."""
+    parts = [f"{asked.count} of {asked.role}"]
+    parts += ["signed"] if asked.signed else []
+    parts += [f"after {show(asked.after)} also of {asked.instead}"] if asked.instead else []
+    parts += [f"not of {listed(map(_own, asked.but), 'or')}"] if asked.but else []
+    return ", ".join(parts)
+
+
+def _own(role: str) -> str:
+    return f"the requester's own {role.removeprefix(MARK)}" if role.startswith(MARK) else role
 
 
 def pairs(labels: Iterable[tuple[str, str]]) -> str:

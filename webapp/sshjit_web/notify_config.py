@@ -25,6 +25,7 @@ Topic = Literal[
     "ended",
     "lapsed",
     "revoked",
+    "escalated",
     "commented",
     "broken_glass",
     "unreviewed",

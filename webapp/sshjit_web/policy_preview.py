@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from sshjit import access_request, explanation, policy
+from sshjit import access_request, explanation, policy, wire
 from sshjit.api.explain import ExplainReply, Verdict
 from sshjit.api.hosts import HostView
 from sshjit.api.session import LoginView
@@ -111,7 +111,7 @@ def _reply(
         hosts=tuple(host.name for host in hosts),
         login=explained.login,
         terms=None if terms is None else explanation.terms_view(terms, _source(terms, address)),
-        steps=tuple(StepView(step.role, step.count, step.signed, step.count, ()) for step in steps),
+        steps=tuple(wire.fill(StepView, step, missing=step.count, candidates=()) for step in steps),
         rules=explanation.rule_views(explained),
         policy=rules.digest,
     )

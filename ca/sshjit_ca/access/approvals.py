@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sshjit import approvals
+from sshjit import approvals, wire
 from sshjit.approvals import Approver, Step
 from sshjit.errors import Refused
 from sshjit.requests import Request
@@ -13,9 +13,15 @@ from sshjit_ca.state import Login, locks
 from sshjit_ca.state.request_index import extensions
 
 
-def steps_of(request: Request) -> tuple[Step, ...]:
-    """The approval steps that were demanded when it was asked."""
-    return tuple(Step(step.role, step.count, step.signed) for step in request.asked.steps)
+def steps_of(context: Context, request: Request) -> tuple[Step, ...]:
+    """The approval steps that were demanded when it was asked, with the roles that count now that it waits so long."""
+    return at_last(context, request, tuple(wire.fill(Step, step) for step in request.asked.steps))
+
+
+def at_last(context: Context, request: Request, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """These steps as they are for a request that is as old as this one."""
+    waited = context.now - request.time
+    return tuple(step.at(waited) if step.instead else step for step in steps)
 
 
 def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
@@ -24,7 +30,7 @@ def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
     for decided in (decision.said for decision in request.decisions):
         if decided.verdict == "approve" and not locks.vote_suspended(context.state, decided.login_id, decided.subject):
             person = context.person(decided.subject)
-            approvers.append(Approver(person.subject_id, person.emails, person.roles, signed=decided.signed))
+            approvers.append(wire.fill(Approver, person, signed=decided.signed))
     return tuple(approvers)
 
 
@@ -49,7 +55,9 @@ class Decider:
 
     def roles(self, request: Request) -> tuple[str, ...]:
         """The roles for which the person is asked."""
-        roles = {step.role for step in request.asked.steps} & self._me.roles
+        known = self._context.person_directory()
+        steps = (step for step in steps_of(self._context, request) if approvals.fits(self._me, step, known))
+        roles = {role for step in steps for role in step.roles} & self._me.roles
         return tuple(sorted(roles)) if roles and self._is_other(request.asked.subject) else ()
 
     def _is_other(self, subject: str) -> bool:
@@ -88,11 +96,18 @@ def complete(context: Context, request: Request, steps: tuple[Step, ...] | None 
 
     ``steps``: or every approval that these steps need.
     """
-    steps = steps_of(request) if steps is None else steps
+    steps = steps_of(context, request) if steps is None else at_last(context, request, steps)
     if not steps:
         return True
     requester = context.person(request.asked.subject)
     return approvals.complete(steps, requester, approvers_of(context, request), others=context.person_directory())
+
+
+def missing(context: Context, request: Request) -> tuple[int, ...]:
+    """How many people each step lacks yet."""
+    requester, by = context.person(request.asked.subject), approvers_of(context, request)
+    standing = approvals.standing(steps_of(context, request), requester, by, others=context.person_directory())
+    return tuple(step.missing for step in standing)
 
 
 def approved_until(context: Context, request: Request) -> int | None:
@@ -100,8 +115,8 @@ def approved_until(context: Context, request: Request) -> int | None:
 
     Seconds since the epoch; ``None``: no date that is written down ends them. It is asked of complete approvals.
     """
-    steps = steps_of(request)
-    asked_for = {step.role for step in steps}
+    steps = steps_of(context, request)
+    asked_for = {role for step in steps for role in step.roles}
     approvers = approvers_of(context, request) if steps else ()
     ends = {approver.subject_id: context.role_ends(approver.subject_id) for approver in approvers}
     dates = {date for roles in ends.values() for role, date in roles.items() if role in asked_for and date is not None}

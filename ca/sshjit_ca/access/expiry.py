@@ -1,5 +1,6 @@
-"""Writes down what time has ended: requests that nobody answered, nobody used, or whose window is over.
+"""Writes down what time has ended or begun: requests that nobody answered, nobody used, or whose window is over.
 
+And, once for each role, that people of further roles may answer a request that has waited for so long.
 Nothing depends on it: how a request stands is computed when it is read (``sshjit/requests.py``). It is for the log's
 readers, who are told of endings by entries. A tick looks only at requests that are not closed, and records a bounded
 number; a stretch of many, as after a long stop, takes several ticks.
@@ -11,7 +12,9 @@ from itertools import takewhile
 
 from sshjit import requests
 from sshjit.api.views import RequestState
-from sshjit.events import Closed
+from sshjit.events import Closed, Escalated
+from sshjit.requests import Request
+from sshjit_ca.access.approvals import missing
 from sshjit_ca.context import Context
 from sshjit_ca.state import State
 
@@ -39,6 +42,7 @@ class Sweeper:
                 continue
             standing = requests.state_at(request, context.now)
             if standing not in _OVER:
+                _escalate(context, request)
                 continue
             del self._open[request_id]
             if request.asked.extends is None or standing is RequestState.EXPIRED:  # else the grant itself says so
@@ -56,3 +60,17 @@ class Sweeper:
         new = list(takewhile(lambda each: each != self._newest, reversed(state.requests)))
         self._open |= dict.fromkeys(reversed(new))
         self._newest = new[0] if new else self._newest
+
+
+def _escalate(context: Context, request: Request) -> None:
+    """Writes down, once, that people of further roles may answer a request that still waits for them."""
+    asked, waited = request.asked, context.now - request.time
+    ripe = [
+        bool(step.instead) and waited >= step.after and step.instead not in request.escalated for step in asked.steps
+    ]
+    if request.state is not RequestState.PENDING or not any(ripe):
+        return
+    due = [step for step, now, lacks in zip(asked.steps, ripe, missing(context, request), strict=True) if now and lacks]
+    if due:
+        channels = dict.fromkeys(channel for step in due for channel in step.tell)
+        context.record(Escalated(asked.request, tuple(dict.fromkeys(step.instead for step in due)), tuple(channels)))

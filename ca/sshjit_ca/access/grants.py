@@ -13,6 +13,7 @@ from sshjit.errors import Refused
 from sshjit.events import Asked, Opened, StepAsked, TicketSaid
 from sshjit.policy import Allow, Bounds, Denied, NeedsApproval, StepUp, Terms
 from sshjit.requests import Request
+from sshjit_ca.access import usage
 from sshjit_ca.access.approvals import approved_until
 from sshjit_ca.context import Context
 from sshjit_ca.sources.on_call import rotas_said
@@ -113,7 +114,7 @@ def event(context: Context, login: Login, pending: PendingGrant, request_id: str
         reason=pending.wanted.reason,
         address=pending.wanted.address or "",
         source=source(terms, pending.wanted.address),
-        steps=tuple(StepAsked(step.role, step.count, step.signed) for step in steps),
+        steps=tuple(wire.fill(StepAsked, step) for step in steps),
         signed=signed,
         ticket=None if terms.ticket is None else ticket_said(terms.ticket),
         rotas=rotas_said(context.policy, context.state, context.policy_subject(login), context.now),
@@ -140,7 +141,8 @@ def record(context: Context, login: Login, pending: PendingGrant, *, signed: boo
     ends = None if steps else window_end(context, Request(asked, context.now), terms if known else None)
     context.record(asked)
     if ends is not None:
-        context.record(Opened(asked.request, "automatic" if terms.break_glass is None else "break_glass", ends))
+        counts = None if pending.extends is not None else usage.counted(context, asked.rule, asked.subject)
+        context.record(Opened(asked.request, "automatic" if terms.break_glass is None else "break_glass", ends, counts))
     return context.request(asked.request)
 
 
@@ -188,7 +190,8 @@ def pending_grant(
     """
     refuse_flood(context, login)
     subject = context.policy_subject(login)
-    outcome = policy.evaluate(context.policy, subject, context.policy_hosts(hosts), want, context.now)
+    facts = usage.facts(context, subject.id)
+    outcome = policy.evaluate(context.policy, subject, context.policy_hosts(hosts), want, context.now, facts=facts)
     pending = PendingGrant(login_id, want, hosts, *terms_or_refusal(outcome))
     if want.break_glass:
         _refuse_unreviewed(context, login)

@@ -16,6 +16,7 @@ from sshjit.approvals import Step
 from sshjit.errors import Refused
 from sshjit.policy import Bounds, Changed, Denied, Held, Subject
 from sshjit.requests import Request
+from sshjit_ca.access import usage
 from sshjit_ca.access.approvals import approved_until, complete, extensions_in_force, require_approvals
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host, Login, request_index
@@ -141,9 +142,10 @@ def _bounds(
         Refused: ``policy_changed``, and policy's codes.
 
     """
-    answer = policy.reevaluate(
-        context.policy, subject, context.policy_hosts(hosts), request.asked, _held(context, request), now=context.now
-    )
+    waits = request.state is RequestState.PENDING  # limits keep nobody from what was granted
+    facts = usage.facts(context, request.asked.subject, (request.asked.rule,)) if waits else policy.Facts()
+    held, there = _held(context, request), context.policy_hosts(hosts)
+    answer = policy.reevaluate(context.policy, subject, there, request.asked, held, now=context.now, facts=facts)
     match answer:
         case Bounds():
             return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sshjit import approvals, requests
+from sshjit import approvals, requests, wire
 from sshjit.api.hosts import HostView
 from sshjit.api.locks import LockView
 from sshjit.api.views import (
@@ -21,7 +21,7 @@ from sshjit.policy import Bounds
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit_ca.access import recheck
-from sshjit_ca.access.approvals import approvers_of, steps_of
+from sshjit_ca.access.approvals import approvers_of
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.log.summaries import who
 from sshjit_ca.state import Host, Lock, locks
@@ -125,7 +125,9 @@ def _steps(context: Context, request: Request, *, pending: bool) -> tuple[StepVi
     """How far each step is and, while it matters, who could still take it."""
     spoken = frozenset(decision.said.subject for decision in request.decisions)
     known = context.person_directory() if pending else PersonDirectory(())
-    return step_views(context, steps_of(request), request.asked.subject, approvers_of(context, request), known, spoken)
+    steps = tuple(wire.fill(Step, step) for step in request.asked.steps)
+    by, waited = approvers_of(context, request), context.now - request.time
+    return step_views(context, steps, request.asked.subject, by, known, spoken, waited=waited)
 
 
 def step_views(  # noqa: PLR0917 - each is one part of the question
@@ -135,16 +137,17 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
     approvers: tuple[Approver, ...] = (),
     known: PersonDirectory | None = None,
     spoken: frozenset[str] = frozenset(),
+    *,
+    waited: int = 0,
 ) -> tuple[StepView, ...]:
-    """How far the steps of what ``subject`` asks are, and who of ``known`` could still take them."""
+    """How far the steps of what ``subject`` asked ``waited`` seconds ago are, and who could take them now."""
     requester, known = context.person(subject), known or PersonDirectory(())
-    shown = []
-    standing = approvals.standing(steps, requester, approvers, others=known)
-    for stands, could in zip(standing, approvals.able(steps, requester, known), strict=True):
+    shown, by_now = [], [step.at(waited) if step.instead else step for step in steps]
+    standing = approvals.standing(by_now, requester, approvers, others=known)
+    for step, stands, could in zip(steps, standing, approvals.able(by_now, requester, known), strict=True):
         ids = (person.subject_id for person in could if person.subject_id not in spoken)
         names = sorted(context.newest_login(each).opened.name for each in ids) if stands.missing else []
-        step = stands.step
-        shown.append(StepView(step.role, step.count, step.signed, stands.missing, tuple(names)))
+        shown.append(wire.fill(StepView, step, missing=stands.missing, candidates=tuple(names)))
     return tuple(shown)
 
 

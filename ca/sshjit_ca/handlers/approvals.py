@@ -13,7 +13,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import Closed, Decided, Opened
 from sshjit.policy import Bounds
 from sshjit.requests import Request
-from sshjit_ca.access import recheck, signed_actions
+from sshjit_ca.access import recheck, signed_actions, usage
 from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
 from sshjit_ca.access.grants import grant_end, ticket_said, window_end
 from sshjit_ca.access.ticket_errands import require_ticket
@@ -53,7 +53,9 @@ def approve(context: Context, message: Approve) -> RequestReply:
     ends = window_end(context, after, bounds) if complete(context, after) else None
     context.record(decided)
     if ends is not None:
-        context.record(Opened(request.id, "reviewed", ends))
+        asked = request.asked
+        counts = None if asked.extends is not None else usage.counted(context, asked.rule, asked.subject)
+        context.record(Opened(request.id, "reviewed", ends, counts))
     return RequestReply(request_view(context, context.request(request.id)))
 
 
@@ -97,7 +99,7 @@ def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, 
     if approvals.same_person(context.person(subject), context.person(request.asked.subject)):
         raise Refused("own_request", "you cannot approve your own request")
     if not may_decide(context, login, request):
-        roles = " or ".join(sorted({step.role for step in request.asked.steps})) or "nobody"
+        roles = " or ".join(sorted({role for step in steps_of(context, request) for role in step.roles})) or "nobody"
         raise Refused("not_an_approver", "you cannot approve or deny this request", hint=f"that needs the role {roles}")
     requests.require(request, RequestState.PENDING, context.now)
     return login, request
@@ -105,8 +107,9 @@ def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, 
 
 def _word_counts(context: Context, login: Login, request: Request) -> bool:
     """Whether there is a step that the person could fill without a signature."""
-    roles = approver_roles(context, login, request)
-    return any(step.role in roles and not step.signed for step in steps_of(request))
+    roles = frozenset(approver_roles(context, login, request))
+    mine = (step for step in steps_of(context, request) if not roles.isdisjoint(step.roles))
+    return any(not step.signed for step in mine)
 
 
 def _decided(

@@ -11,14 +11,15 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from sshjit import events
+from sshjit import approvals, events
 from sshjit.api.views import PersonView, RequestView
-from sshjit.approvals import Person
+from sshjit.approvals import Person, Step
 from sshjit.ca_protocol import feed
 from sshjit.ca_protocol.feed import FeedItem, FeedKind, FeedReply, ReadFeed
 from sshjit.errors import Invalid
 from sshjit.events import Event
 from sshjit.requests import Request
+from sshjit_ca.access.approvals import steps_of
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context, person_view
 from sshjit_ca.log.history import read as read_entry
@@ -36,6 +37,7 @@ PEOPLE = 20_000
 _KINDS: dict[str, FeedKind] = {
     "ask": "asked",
     "decision": "decided",
+    "escalation": "escalated",
     "grant": "opened",
     "close": "closed",
     "comment": "commented",
@@ -95,8 +97,15 @@ def _item(context: Context, known: _People, row: Row) -> FeedItem:
         labels=() if request is None else _labels(context, request),
         deciders=() if request is None else known.deciders(request),
         reviewers=() if request is None else known.reviewers(request),
-        notify=() if request is None else request.asked.notify,
+        notify=_channels(event, request),
     )
+
+
+def _channels(event: Event, request: Request | None) -> tuple[str, ...]:
+    """The channels that the rule names for this."""
+    if isinstance(event, events.Escalated):
+        return event.notify
+    return () if request is None else request.asked.notify
 
 
 def _request(context: Context, request: Request) -> RequestView:
@@ -139,19 +148,21 @@ class _People:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._asked: dict[tuple[str, frozenset[str]], tuple[PersonView, ...]] = {}
+        self._asked: dict[tuple[str, tuple[Step, ...]], tuple[PersonView, ...]] = {}
         self._linked: dict[str, frozenset[str]] = {}
 
     def deciders(self, request: Request) -> tuple[PersonView, ...]:
         """Who could say yes to some step."""
-        roles = frozenset(step.role for step in request.asked.steps)
-        return self._ask(request, roles, lambda person: bool(person.roles & roles)) if roles else ()
+        steps = steps_of(self._context, request)
+        requester, known = self._context.person(request.asked.subject), self._context.person_directory()
+        able = {person.subject_id for some in approvals.able(steps, requester, known) for person in some}
+        return self._ask(request, steps, lambda person: person.subject_id in able) if steps else ()
 
     def reviewers(self, request: Request) -> tuple[PersonView, ...]:
         """Who may look at this break-glass access."""
-        return self._ask(request, frozenset(), self._may_review) if request.review_by is not None else ()
+        return self._ask(request, (), self._may_review) if request.review_by is not None else ()
 
-    def _ask(self, request: Request, of: frozenset[str], fits: Callable[[Person], bool]) -> tuple[PersonView, ...]:
+    def _ask(self, request: Request, of: tuple[Step, ...], asked: Callable[[Person], bool]) -> tuple[PersonView, ...]:
         """Whom of those that fit it may concern: nobody who is, by any link, the requester."""
         requester = request.asked.subject
         if (requester, of) not in self._asked:
@@ -159,7 +170,7 @@ class _People:
             reviewers = (
                 each.subject_id
                 for each in self._context.person_directory()
-                if each.subject_id not in own and fits(each)
+                if each.subject_id not in own and asked(each)
             )
             views = (_vouched(self._context, subject) for subject in sorted(reviewers))
             self._asked[requester, of] = tuple(view for view in views if view is not None)

@@ -22,7 +22,7 @@ from sshjit.ca_protocol.operating import (
 )
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit.policy import Terms
-from sshjit_ca.access import grants, lookup, policy_change
+from sshjit_ca.access import grants, lookup, policy_change, usage
 from sshjit_ca.access.lookup import subject_meant
 from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.access.recheck import find_existing
@@ -56,7 +56,8 @@ def explain(context: Context, message: Explain) -> ExplainReply:
     want = replace(access_request.read(message, context.now), ticket=policy.ASSUMED)
     hosts = lookup.target_hosts(context, message)
     subject = context.policy_subject(login)
-    explained = policy.explain(context.policy, subject, context.policy_hosts(hosts), want, context.now)
+    there, facts = context.policy_hosts(hosts), usage.facts(context, subject.id)
+    explained = policy.explain(context.policy, subject, there, want, context.now, facts=facts)
     answer = _answer(context, login_id, login, hosts, want)
     terms, steps = explanation.terms_and_steps(explained)
     shown = () if terms is None else step_views(context, steps, login.opened.subject, known=context.person_directory())

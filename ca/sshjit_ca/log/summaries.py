@@ -110,14 +110,18 @@ _WHY = {
 }
 
 
+def _escalated(state: State, event: events.Escalated) -> str:
+    asked = state.requests[event.request].asked
+    return f"{where(asked.login, asked.hosts)} waits: {' or '.join(event.roles)} may answer too"
+
+
 def _opened(state: State, event: events.Opened) -> str:
     asked = state.requests[event.request].asked
     place, subject = where(asked.login, asked.hosts), who(state, asked.subject)
-    why = _WHY[event.how].format(rule=asked.rule)
+    until = f"until {clock(event.ends)}: {_WHY[event.how].format(rule=asked.rule)}"
     if asked.extends is not None:
-        return f"{place} stays open to {subject} until {clock(event.ends)}: {why}"
-    start = "is" if asked.start is None else f"from {moment(asked.start)} on is"
-    return f"{place} {start} open to {subject} until {clock(event.ends)}: {why}"
+        return f"{place} stays open to {subject} {until}"
+    return f"{place} {'is' if asked.start is None else f'from {moment(asked.start)} on is'} open to {subject} {until}"
 
 
 def _closed(state: State, event: events.Closed) -> str:
@@ -136,10 +140,8 @@ def _commented(state: State, event: events.Commented) -> str:
 
 
 def _reviewed(state: State, event: events.Reviewed) -> str:
-    whose = who(state, state.requests[event.request].asked.subject)
-    return (
-        f"{who(state, event.subject)} reviewed the emergency access of {whose}: {event.verdict}{quoted(event.comment)}"
-    )
+    subject, whose = who(state, event.subject), who(state, state.requests[event.request].asked.subject)
+    return f"{subject} reviewed the emergency access of {whose}: {event.verdict}{quoted(event.comment)}"
 
 
 def _issued(_: State, event: events.Issued) -> str:
@@ -353,6 +355,7 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.LoginClosed: _logout,
     events.Asked: _asked,
     events.Decided: _decided,
+    events.Escalated: _escalated,
     events.Opened: _opened,
     events.Closed: _closed,
     events.Commented: _commented,

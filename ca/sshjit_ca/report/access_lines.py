@@ -17,6 +17,7 @@ from sshjit.names import lowered
 from sshjit.policy import Bastion, Host, Policy, words
 from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
 from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
+from sshjit.policy.owners import ends_on
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit_ca.report.people import Claims
@@ -118,6 +119,8 @@ def _host_groups(policy: Policy, hosts: Iterable[Host]) -> dict[str, tuple[Host,
     for rule in every:
         for label, values in chain.from_iterable(rule.match.hosts or ()):
             named[label].update(values)
+    for owners in policy.owners.values():
+        named[owners.label].update(owners.roles)
     alike: dict[tuple[_Labels, Bastion | None], set[str]] = defaultdict(set)
     for host in hosts:
         seen = [(label, value if value in named[label] else OTHER) for label, value in host.labels if label in named]
@@ -170,7 +173,8 @@ def _allowed(
         for rule, _ in policy.decisions(access):
             hours = policy.timeline.open_during(rule.match.schedule)
             suspending = [deny for deny in denies if policy.timeline.open_during(deny.match.schedule) & hours]
-            yield _terms(rule, roles, suspending), OWN if login == profile.unix_name == SOMEBODY else login
+            there = ends_on(policy.policy.owners, roles, host.by_label)
+            yield _terms(rule, there, suspending), OWN if login == profile.unix_name == SOMEBODY else login
 
 
 def _terms(rule: AllowRule, roles: Mapping[str, int | None], suspending: Iterable[DenyRule]) -> Terms:
@@ -194,7 +198,7 @@ def way(rule: AllowRule) -> str:
 
 def approvals(rule: AllowRule) -> tuple[str, ...]:
     """Who must approve: ``1 of lead, signed``; ``none: at once``."""
-    return tuple(words.step(step.role, step.count, signed=step.signed) for step in rule.approvals) or ("none: at once",)
+    return tuple(words.step(step) for step in rule.approvals) or ("none: at once",)
 
 
 def _requirements(rule: AllowRule) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sshjit.policy import roles_of
+from sshjit.policy.owners import written_out
 from sshjit_ca.report import access_lines
 from sshjit_ca.report.access import PolicyAccess
 from sshjit_ca.report.columns import FIRST, NORMAL
@@ -112,7 +113,8 @@ def _unused(gathered: Gathering, access: PolicyAccess, spool: Spool) -> None:
         roles = set[str]()
         for claims in gathered.people.claims[subject]:
             roles |= roles_of(access.last, claims.subject(subject), gathered.period.first)
-        by = tuple(role for role in access.last.named[rule].match.roles or () if role in roles)
+        wanted = written_out(access.last.owners, access.last.named[rule].match.roles or ())
+        by = tuple(role for role in wanted if role in roles)
         row = (gathered.people.who(subject), person.provider, person.email, rule, by, len(hosts), last)
         place = f"{0 if last is None else 1} {person.name.casefold()} {subject} {rule}"
         spool.add("unused", (*row, person.last_sign_in), place=place)

@@ -74,6 +74,7 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.LoginClosed: people.login_closed,
     events.Asked: access.asked,
     events.Decided: access.decided,
+    events.Escalated: access.escalated,
     events.Opened: access.opened,
     events.Closed: access.closed,
     events.Commented: access.commented,

@@ -26,6 +26,12 @@ def decided(state: State, event: events.Decided, time: int) -> None:
     state.requests[event.request] = requests.decide(request, event, time, erased=erased)
 
 
+def escalated(state: State, event: events.Escalated, _: int) -> None:
+    """People of further roles may answer a request from now on, and are told so once."""
+    request = state.requests[event.request]
+    state.requests[event.request] = replace(request, escalated=(*request.escalated, *event.roles))
+
+
 def opened(state: State, event: events.Opened, time: int) -> None:
     """A window is open, or a grant's is longer; hosts must know so, and what was revoked of it for longer too."""
     request = state.requests[event.request]

@@ -67,6 +67,8 @@ class State:
     """Subject -> its requests that nobody answered yet, oldest first; also those whose time to wait is over."""
     open: dict[str, int] = field(default_factory=dict)
     """Request that was approved, and that nobody closed -> when it was approved."""
+    granted: dict[str, list[str]] = field(default_factory=dict)
+    """Rule -> the requests under it that were approved, oldest first; not those that extend another."""
     unreviewed: dict[str, int] = field(default_factory=dict)
     """Break-glass access that nobody reviewed yet -> when it was opened."""
     extensions: dict[str, list[str]] = field(default_factory=dict)

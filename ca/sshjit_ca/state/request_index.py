@@ -6,7 +6,7 @@ by now. Keys and order come from facts alone, since details may be erased.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sshjit import events
 from sshjit.requests import Request
@@ -29,6 +29,11 @@ def opened(state: State) -> list[Request]:
     return [state.requests[each] for each in state.open]
 
 
+def newest_grants(state: State, rule: str) -> Iterator[Request]:
+    """Every request under a rule that was approved, whatever became of it, in order from the newest back."""
+    return (state.requests[each] for each in reversed(state.granted.get(rule, ())))
+
+
 def going_on(state: State) -> list[Request]:
     """Every request that nobody closed, oldest first."""
     return sorted([*unanswered(state), *opened(state)], key=lambda request: request.time)
@@ -48,6 +53,8 @@ def open_(state: State, request: Request, time: int) -> None:
     """A request was approved."""
     _take_out(state.waiting, request.asked.subject, request.id)
     state.open[request.id] = time
+    if request.asked.extends is None:
+        state.granted.setdefault(request.asked.rule, []).append(request.id)
     if request.asked.review_within is not None:
         state.unreviewed[request.id] = time
 
@@ -61,6 +68,7 @@ def forget(state: State, request: Request) -> None:
     """A request is at hand no more. What nobody reviewed is not forgotten; a grant is so before what made it longer."""
     close(state, request)
     state.extensions.pop(request.id, None)
+    _take_out(state.granted, request.asked.rule, request.id)
 
 
 def close(state: State, request: Request) -> None:

@@ -12,7 +12,9 @@ from typing import Literal
 
 from sshjit.approvals import covers as approvals_cover
 from sshjit.policy import Policy, words
+from sshjit.policy.limits import no_more
 from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers
+from sshjit.policy.owners import MARK, written_out
 from sshjit_client.policy.covering import covers, is_always
 
 Laxer = tuple[int, str, str]
@@ -21,9 +23,11 @@ Laxer = tuple[int, str, str]
 
 def fall_through(policy: Policy, rules: Sequence[AllowRule]) -> Iterator[Laxer]:
     """The warnings about the rules of one kind, in file order."""
-    by_role, by_login = _numbers(rules, "roles"), _numbers(rules, "logins")
+    by_role, by_login = _numbers(policy, rules, "roles"), _numbers(policy, rules, "logins")
     for number, rule in enumerate(rules):
-        near = [_sharing(by_role, rule.match.roles or ()), _sharing(by_login, (*(rule.match.logins or ()), OWN))]
+        roles = rule.match.roles or ()
+        people = written_out(policy.owners, roles)
+        near = [_sharing(by_role, (*people, *roles)), _sharing(by_login, (*(rule.match.logins or ()), OWN))]
         some = near[0] if OWN in (rule.match.logins or ()) else min(near, key=len)
         later = sorted(each for each in some if each > number)
         if not later or any(_overlap(deny.match, rule.match) for deny in policy.denies):
@@ -32,17 +36,29 @@ def fall_through(policy: Policy, rules: Sequence[AllowRule]) -> Iterator[Laxer]:
             asks = _laxer(rule, rule.match, rules, later)
             if asks:
                 yield number, "hours", f"outside its time {asks}"
+        if _of_some(policy, rule):
+            asks = _laxer(rule, replace(rule.match, roles=people), rules, later)
+            if asks:
+                yield number, "roles", f"for a host that is not theirs {asks}"
         for label in _optional_labels(policy, rule):
             asks = _laxer(rule, replace(rule.match, hosts=_without(label, rule.match.hosts or ())), rules, later)
             if asks:
                 yield number, "hosts", f'for a host without the label "{label}", which is not required, {asks}'
 
 
-def _numbers(rules: Sequence[AllowRule], matcher: Literal["roles", "logins"]) -> dict[str, list[int]]:
-    """The rules by what their matcher accepts."""
+def _of_some(policy: Policy, rule: AllowRule) -> bool:
+    """Whether the rule is about owners, and about hosts of more than one of them."""
+    tables = [policy.owners[role] for role in rule.match.roles or () if role in policy.owners]
+    named = {label for labels in rule.match.hosts or () for label, _ in labels}
+    return any(len(set(owners.roles.values())) > 1 and owners.label not in named for owners in tables)
+
+
+def _numbers(policy: Policy, rules: Sequence[AllowRule], matcher: Literal["roles", "logins"]) -> dict[str, list[int]]:
+    """The rules by what their matcher accepts; by roles, those of all owners are among them."""
     numbers: dict[str, list[int]] = {}
     for number, rule in enumerate(rules):
-        for value in getattr(rule.match, matcher) or ():
+        values = getattr(rule.match, matcher) or ()
+        for value in dict.fromkeys((*values, *written_out(policy.owners, values))):
             numbers.setdefault(value, []).append(number)
     return numbers
 
@@ -75,6 +91,7 @@ def _less(rule: AllowRule, other: AllowRule) -> list[str]:
         "mfa": other.mfa or not rule.mfa,
         "hardware_key": other.hardware_key or not rule.hardware_key,
         "signed_request": other.signed_request or not rule.signed_request,
+        "limits": no_more(rule.limits.person, other.limits.person) and no_more(rule.limits.rule, other.limits.rule),
     }
     return [key for key, as_much in compared.items() if not as_much]
 
@@ -93,11 +110,16 @@ def _without(label: str, hosts: Sequence[HostLabels]) -> tuple[HostLabels, ...]:
 def _overlap(one: Matchers, other: Matchers) -> bool:
     """Whether the two may match one ask, whatever the time."""
     return (
-        _meet(one.roles, other.roles)
+        _roles_meet(one.roles, other.roles)
         and _meet(one.logins, other.logins)
         and _meet(one.actions, other.actions)
         and any(_hosts_meet(a, b) for a in one.hosts or ((),) for b in other.hosts or ((),))
     )
+
+
+def _roles_meet(one: Sequence[str] | None, other: Sequence[str] | None) -> bool:
+    """Owners may have any role."""
+    return _meet(one, other) or any(role.startswith(MARK) for role in (*(one or ()), *(other or ())))
 
 
 def _meet(one: Sequence[str] | None, other: Sequence[str] | None) -> bool:

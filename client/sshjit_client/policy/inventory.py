@@ -14,6 +14,7 @@ from pathlib import Path
 from sshjit import addresses, approvals, durations, names
 from sshjit.policy import Bastion, Host, Policy, PolicyError, Subject, check_labels, roles_of
 from sshjit.policy.reader import Table
+from sshjit.policy.roles import denied_roles
 from sshjit.policy.types import FOREVER, Turn
 from sshjit_client.policy.policy_files import read_table
 
@@ -46,8 +47,8 @@ class Member:
 
     def person(self, policy: Policy, now: int) -> approvals.Person:
         """The person as approvals see them at ``now``."""
-        roles = roles_of(policy, self.subject, now)
-        return approvals.Person(self.subject.id, self.subject.emails | self.unverified, roles)
+        roles, had = roles_of(policy, self.subject, now), denied_roles(policy, self.subject)
+        return approvals.Person(self.subject.id, self.subject.emails | self.unverified, roles, had=had)
 
 
 @dataclass(frozen=True, slots=True)

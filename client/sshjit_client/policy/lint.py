@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
 from sshjit.policy import Policy, empty_roles, words
 from sshjit.policy.model import AllowRule, DenyRule, Rule
+from sshjit.policy.owners import written_out
 from sshjit.policy.problems import Path as KeyPath
 from sshjit.policy.problems import Problem, Report
 from sshjit.policy.schedule import show_time
@@ -30,6 +32,7 @@ def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
     for at, message in (
         *_roles(policy, now),
         *_actions(policy),
+        *_owners(policy),
         *_calendars(policy, now),
         *_terms(policy),
         *_over(policy, now),
@@ -48,14 +51,18 @@ def _granting(policy: Policy) -> Iterator[tuple[str, int, AllowRule]]:
 
 
 def _roles(policy: Policy, now: int) -> Iterator[Warn]:
-    denied = {role: f'deny "{rule.name}", which names' for rule in policy.denies for role in rule.match.roles or ()}
+    real = partial(written_out, policy.owners)
+    denied = {
+        role: f'deny "{rule.name}", which names' for rule in policy.denies for role in real(rule.match.roles or ())
+    }
     used = {*denied, *(role for rule in policy.denies for role in rule.match.not_roles)}
     for _, _, rule in _granting(policy):
-        denied.update((role, f'rule "{rule.name}", which leaves out') for role in rule.match.not_roles)
+        denied.update((role, f'rule "{rule.name}", which leaves out') for role in real(rule.match.not_roles))
         used.update(rule.match.roles or ())
         used.update(rule.match.not_roles)
-        used.update(step.role for step in rule.approvals)
+        used.update(role for step in rule.approvals for role in (step.role, step.instead))
     used.update(role for roles in policy.permissions.values() for role in roles)
+    used.update(role for owners in policy.owners.values() for role in owners.roles.values())
     for role, sources in policy.roles.items():
         if not sources:
             yield ("roles", role), "has no source: nobody holds it"
@@ -66,6 +73,18 @@ def _roles(policy: Policy, now: int) -> Iterator[Warn]:
                 yield ("roles", role, number), f"this source ended on {show_time(source.ends)}"
             if source.ends is not None and role in denied:
                 yield ("roles", role, number), f"its end does not end the {denied[role]} this role"
+
+
+def _owners(policy: Policy) -> Iterator[Warn]:
+    every: tuple[Rule, ...] = (*policy.denies, *policy.named.values())
+    used = {role for rule in every for role in (*(rule.match.roles or ()), *rule.match.not_roles)}
+    used |= {role for rule in policy.allows for step in rule.approvals for role in (step.role, step.instead, *step.but)}
+    for role, owners in policy.owners.items():
+        if role not in used:
+            yield ("owners", owners.name), "no rule names them"
+        values = policy.labels[owners.label].values
+        for value in sorted(values - owners.roles.keys()) if values is not None else ():
+            yield ("owners", owners.name, "roles"), f'nobody owns hosts with {owners.label}="{value}"'
 
 
 def _actions(policy: Policy) -> Iterator[Warn]:
@@ -100,7 +119,7 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
     empty, earlier = empty_roles(policy, now), {"allow": _Earlier(), "break_glass": _Earlier()}
     for kind, number, rule in _granting(policy):
         where: KeyPath = (kind, number)
-        if set(rule.match.roles or ()) <= empty:
+        if set(written_out(policy.owners, rule.match.roles or ())) <= empty:
             yield (*where, "roles"), f"matches nobody: {words.listed(rule.match.roles or ())} cannot be held now"
         before = earlier[kind].first_over(rule)
         if before is not None:
@@ -111,11 +130,14 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
                 yield where, f'never allows anything: deny "{deny.name}" matches everything that it matches'
                 break
         for at, step in enumerate(rule.approvals):
-            sources = [source for source in policy.roles[step.role] if source.ends is None or now < source.ends]
+            names = written_out(policy.owners, step.at(step.after).roles)
+            every = (source for name in names for source in policy.roles[name])
+            sources = [source for source in every if source.ends is None or now < source.ends]
             if not sources:
                 yield (*where, "approvals", at), f'nobody can hold "{step.role}" now, so every request is refused'
             elif (
-                all(source.kind == "email" for source in sources)
+                step.role not in policy.owners
+                and all(source.kind == "email" for source in sources)
                 and len({source.name for source in sources}) < step.count
             ):
                 yield (*where, "approvals", at), f'needs {step.count} people of "{step.role}", which has fewer'

@@ -47,7 +47,9 @@ def outcome_values(outcome: Outcome, hosts: Sequence[Host]) -> Values:
 
 def step_values(step: Step) -> Values:
     """A step as a policy writes it."""
-    return {"from": step.role, "count": step.count, "signed": step.signed}
+    values: Values = {"from": step.role, "count": step.count, "signed": step.signed}
+    values |= {"but": list(step.but)} if step.but else {}
+    return values | ({"escalate": {"to": step.instead, "after": step.after}} if step.instead else {})
 
 
 def explanation_values(question: Question, explanation: Explanation) -> Values:

@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 from sshjit.policy import fields
-from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, REQUIREMENTS, SHELL
-from sshjit.policy.rules import HOURS, MOST_APPROVERS, MOST_EXTENSIONS, MOST_HOSTS
+from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, OWN, REQUIREMENTS, SHELL
+from sshjit.policy.rule_approvals import MOST_APPROVERS, MOST_EXTENSIONS, MOST_GRANTS
+from sshjit.policy.rules import HOURS, MOST_HOSTS
 from sshjit.policy.schedule import DAYS
 from sshjit.policy.tickets import DOWN
 
@@ -83,6 +84,8 @@ def _named(item: Schema, description: str, pattern: str = _NAME) -> Schema:
 
 
 _ROLE = {"type": "string", "pattern": _NAME}
+_ROLE_WORD = {"type": "string", "pattern": "^@?[a-z][a-z0-9_-]{0,63}$"}
+"""A role, or the role that owns a host by a table of owners."""
 _VALUE = {"type": "string", "pattern": _LABEL_VALUE}
 _FROM = _text('"<provider>/group:<name>", "<provider>/email:<verified address>" or "rota:<name>".', _SOURCE)
 _LABEL = _table(
@@ -140,9 +143,19 @@ _CHECKER = _table(
 _STEP = _table(
     fields.STEP,
     {
-        "from": {**_ROLE, "description": "The role whose people may approve."},
+        "from": {**_ROLE_WORD, "description": "The role whose people may approve; @team: the owner of the host."},
         "count": _count(MOST_APPROVERS, "How many different people."),
         "signed": _flag("Only approvals by ssh-jit approve count, which are signed with the login's key."),
+        "not_own": _text("By these owners: nobody counts who may be of the requester's own team.", _NAME),
+        "escalate": _table(
+            fields.ESCALATE,
+            {
+                "to": {**_ROLE_WORD, "description": "The role whose people may approve as well."},
+                "after": _length("How long nobody else may answer; shorter than pending."),
+                "tell": _list({"type": "string"}, "Channels that are notified then."),
+            },
+            description="Who may answer as well after a while.",
+        ),
     },
 )
 _VALUES = _list(_VALUE, "Any of these values.")
@@ -155,8 +168,8 @@ _HOST_LABELS = {
     "description": "Hosts with all of these labels; a list means any of its values.",
 }
 _MATCHERS: dict[str, Schema] = {
-    "roles": _list(_ROLE, "People with any of these roles."),
-    "not_roles": _list(_ROLE, "Not people with any of these roles."),
+    "roles": _list(_ROLE_WORD, "People with any of these roles; @team: the role that owns the host."),
+    "not_roles": _list(_ROLE_WORD, "Not people with any of these roles."),
     "hosts": {
         "anyOf": [_HOST_LABELS, _list(_HOST_LABELS, "Hosts that any of these is about.")],
         "description": "Hosts with all of these labels, or that any of several such tables is about.",
@@ -177,6 +190,13 @@ _MATCHERS: dict[str, Schema] = {
     ),
     "zone": _text('The time zone of days and hours, like "Europe/Berlin".'),
 }
+
+
+def _limit(description: str) -> Schema:
+    counts = {"open": _count(MOST_GRANTS, "At once."), "week": _count(MOST_GRANTS, "In any seven days.")}
+    return _table(fields.LIMIT, counts, minProperties=1, description=description)
+
+
 _RULE: dict[str, Schema] = {
     "name": {"type": "string", "pattern": _NAME, "description": "Unique among all rules."},
     **_MATCHERS,
@@ -216,6 +236,15 @@ _RULE: dict[str, Schema] = {
         {"count": _count(MOST_EXTENSIONS, "How often."), "by": _length("By how much each time.")},
         description="A grant may be extended, each time by a new review.",
     ),
+    "limits": _table(
+        fields.LIMITS,
+        {
+            "person": _limit("Grants of one person under this rule."),
+            "rule": _limit("Grants of all people under this rule."),
+        },
+        minProperties=1,
+        description="How many grants there may be; one more is refused.",
+    ),
     "notify": _list({"type": "string"}, "Channels that are notified at once."),
     "review_within": _length("Another person must review it within this time."),
     "terms": {
@@ -243,6 +272,19 @@ def _one_or_more(item: Schema, description: str) -> Schema:
     return {"anyOf": [item, _list(item, description)], "description": description}
 
 
+_OWNERS = _table(
+    fields.OWNERS,
+    {
+        "label": {"type": "string", "pattern": _LABEL_NAME, "description": "The label that says whose a host is."},
+        "roles": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": _LABEL_VALUE},
+            "additionalProperties": _ROLE,
+            "description": "Values of the label, each with the role that owns such hosts.",
+        },
+    },
+)
 _NEVER = _table(
     fields.NEVER,
     {
@@ -273,6 +315,10 @@ _TOP: dict[str, Schema] = {
     "calendars": {
         **_named(_CALENDAR, "Names of days, for days and not_days."),
         "propertyNames": {"pattern": _NAME, "not": {"enum": list(DAYS)}},
+    },
+    "owners": {
+        **_named(_OWNERS, "Whose the hosts are: @NAME stands for the role that owns a host."),
+        "propertyNames": {"pattern": _NAME, "not": {"const": OWN.removeprefix("@")}},
     },
     "rotas": _named(
         _table(fields.ROTA, {"lifetime": _length("How long a text counts after it was issued.")}),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sshjit.approvals import Step, covers
 from sshjit.durations import show
 from sshjit.policy import words
+from sshjit.policy.limits import limits_text, no_more
 from sshjit.policy.model import AllowRule, Checker, Extend
 
 Direction = Literal["wider", "narrower", "other"]
@@ -59,7 +60,7 @@ def _direction(term: _Term, before: Any, after: Any) -> Direction:
 
 def steps_text(steps: Iterable[Step]) -> str:
     """``1 of dba and 2 of sre-lead, signed``."""
-    return " and ".join(words.step(step.role, step.count, signed=step.signed) for step in steps) or "none"
+    return " and ".join(words.step(step) for step in steps) or "none"
 
 
 def _longest(value: int | None) -> float:
@@ -154,6 +155,12 @@ _TERMS = (
     _length("pending", lambda rule: rule.pending),
     _length("use_by", lambda rule: rule.use_by),
     _Term("max_hosts", lambda rule: rule.max_hosts, lambda a, b: b >= a, str),
+    _Term(
+        "limits",
+        lambda rule: rule.limits,
+        lambda a, b: no_more(b.person, a.person) and no_more(b.rule, a.rule),
+        limits_text,
+    ),
     _Term("source", lambda rule: rule.source, _source_gives, lambda nets: ", ".join(nets) or "anywhere"),
     _Term("networks", lambda rule: rule.networks, _source_gives, lambda nets: ", ".join(nets) or "anywhere"),
     _Term("forwarding", lambda rule: rule.forwarding, lambda a, b: set(a) <= set(b), _listed),

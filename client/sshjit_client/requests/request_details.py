@@ -125,12 +125,14 @@ def _extension_outcome(extension: ExtensionView, now: int) -> Iterator[str]:
 
 def step(needed: StepView) -> str:
     """``2 of sre-lead , signed, missing 1: Bob, Eve``."""
-    signed = ", signed" if needed.signed else ""
+    how = ", signed" if needed.signed else ""
+    how += f", after {lasting(needed.after)} also of {needed.instead}" if needed.instead else ""
+    how += f", not of {' or '.join(needed.but)}" if needed.but else ""
     if not needed.missing:
-        return f"{needed.count} of {needed.role}{signed}: done"
+        return f"{needed.count} of {needed.role}{how}: done"
     missing = f", missing {needed.missing}" if needed.missing != needed.count else ""
     candidates = ", ".join(needed.candidates) or "nobody who signed in recently"
-    return f"{needed.count} of {needed.role}{signed}{missing}: {candidates}"
+    return f"{needed.count} of {needed.role}{how}{missing}: {candidates}"
 
 
 def _review(request: RequestView) -> str:

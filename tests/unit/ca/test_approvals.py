@@ -234,6 +234,7 @@ def test_access_ends_with_the_role_of_its_approver(ca: Installation) -> None:
     login, request = pending(ca)
     opened = ca.approve(ca.web(BOB), request)
     assert (opened.state, opened.ends) == ("approved", DAY_END)
+    assert ca.context.state.requests[request.id].ends == DAY_END, "the log says so, not the view alone"
     assert drawn(ca, login, request).grant_ends == DAY_END
 
 

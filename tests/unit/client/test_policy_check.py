@@ -163,6 +163,37 @@ def test_a_laxer_rule_decides_for_a_host_without_the_label(tmp_path: Path) -> No
     assert warned(tmp_path, head.replace("role = {}", "role = { required = true }") + strict + ALLOW) == []
 
 
+OWNED = (
+    REQUIRED.replace("[roles]", "team = {}\n[roles]")
+    + '[owners.team]\nlabel = "team"\nroles = { a = "sre", b = "dba" }\n'
+)
+OWNED = OWNED.replace('sre = ["acme/group:SRE"]', 'sre = ["acme/group:SRE"]\ndba = ["acme/group:DBA"]')
+
+
+def test_a_laxer_rule_decides_for_hosts_of_others(tmp_path: Path) -> None:
+    strict = STRICT.replace('["sre"]', '["@team"]')
+    lax = ALLOW.replace('["sre"]', '["sre", "dba"]')
+    less = 'rule "staging" decides, which asks for less: approvals and mfa'
+    assert warned(tmp_path, OWNED + strict + lax) == [f"allow[0].roles: for a host that is not theirs {less}"]
+    assert warned(tmp_path, OWNED + strict + ALLOW) == [], "who is of the other team does not come under it"
+    between = lax.replace('"staging"', '"other"', 1).replace('["sre", "dba"]', '["@team"]')
+    assert warned(tmp_path, OWNED + strict + between.replace('"deploy"', '"deploy", "root"') + lax) == []
+
+
+def test_a_rule_without_limits_is_laxer(tmp_path: Path) -> None:
+    limited = ALLOW.replace('"staging"', '"strict"', 1) + "limits = { person = { open = 1 } }\n"
+    less = 'outside its time rule "staging" decides, which asks for less: limits'
+    assert warned(tmp_path, REQUIRED + limited + HOURS + ALLOW) == [f"allow[0].hours: {less}"]
+
+
+def test_owners_that_lead_nowhere(tmp_path: Path) -> None:
+    head = OWNED.replace("team = {}", 'team = { values = ["a", "b", "c"] }')
+    assert warned(tmp_path, head + ALLOW) == [
+        "owners.team: no rule names them",
+        'owners.team.roles: nobody owns hosts with team="c"',
+    ]
+
+
 def test_roles_actions_and_steps_that_lead_nowhere(tmp_path: Path) -> None:
     text = (
         HEAD

@@ -232,6 +232,49 @@ def test_what_changes_for_requests_from_some_places_is_said_with_the_places(fold
     assert "LOSES" not in back.out
 
 
+def test_other_owners_are_other_approvers_and_a_limit_is_a_term(folder: PolicyFolder) -> None:
+    head = """version = 1
+[labels]
+env = { values = ["prod", "staging"], required = true }
+role = {}
+signing = {}
+[roles]
+sre = ["acme/group:SRE"]
+dba = ["acme/group:Database"]
+[owners.kind]
+label = "role"
+roles = { db = "dba" }
+"""
+    rule = """[[allow]]
+name = "all"
+roles = ["sre"]
+hosts = { env = ["prod", "staging"], role = "db" }
+logins = ["deploy"]
+approvals = [{ from = "@kind", count = 1 }]
+grant = "1h"
+certificate = "5m"
+"""
+    folder.write(
+        "inventory.toml",
+        """version = 1
+[hosts.db1]
+env = "prod"
+role = "db"
+[people.alice]
+provider = "acme"
+groups = ["SRE"]
+""",
+    )
+    old = folder.write("old.toml", head + rule)
+
+    def said(text: str) -> str:
+        return folder.run("diff", old, folder.write("other.toml", text), "--at", NOON).out
+
+    assert "approvals  1 of dba → 1 of sre" in said((head + rule).replace('db = "dba"', 'db = "sre"'))
+    assert said((head + rule).replace('db = "dba"', 'web = "dba"')).startswith("LOSES"), "nobody could approve it"
+    assert "limits  none → 1 open a person  (narrower)" in said(head + rule + "limits = { person = { open = 1 } }\n")
+
+
 def test_a_network_that_a_rule_requires_is_a_term(folder: PolicyFolder) -> None:
     new = folder.changed(('name        = "database"', 'name        = "database"\nnetworks = ["10.0.0.0/8"]'))
     result = folder.run("diff", folder.policy, new, "--at", NOON)

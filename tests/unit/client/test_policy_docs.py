@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "policy.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 SHOWN = re.findall(r"^<!-- (ssh-jit policy [^\n]*) -->\n```text\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
-HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, PLACES, TICKETS, ON_CALL, SHARED, DENY, *MORE = BLOCKS
+HEAD, ALLOW, DATES, SEVERAL, LEFT_OUT, OWNERS, STEPS, LIMITS, PLACES, TICKETS, ON_CALL, SHARED, DENY, *MORE = BLOCKS
 ROTA = re.findall(r"^```rota\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)[0]
 EDGES, EDGE_TESTS, INVENTORY, TESTS, NEVER, EDITOR, TAPLO = MORE
 POLICY = f"{HEAD}\n{ALLOW}\n{DENY}"
@@ -90,6 +90,32 @@ def test_people_who_are_left_out_are_those_of_the_page(folder: PolicyFolder) -> 
     assert "it is not for the role trainee" in said("trainee", "2026-12-01 12:00")
     assert 'DENIED  rule "release-freeze"' in said("alice", "2026-12-20 12:00")
     assert "ALLOWED" in said("lead", "2026-12-20 12:00")
+
+
+def test_owners_steps_and_limits_are_those_of_the_page(folder: PolicyFolder) -> None:
+    people = '[people.pat]\nprovider = "acme"\ngroups = ["Payments"]\n[people.lea]\nprovider = "acme"\n'
+    people += 'groups = ["SRE Leads"]\n[people.don]\nprovider = "acme"\ngroups = ["Database", "Payments"]\n'
+    hosts = '[hosts]\npay = { env = "prod", team = "pay" }\nfind = { env = "prod", team = "find" }\n'
+    hosts += 'shared = { env = "prod", team = "shared" }\n'
+    folder.write("inventory.toml", f"version = 1\n{hosts}{people}")
+    owners = folder.write("owners.toml", f"version = 1\n{OWNERS}")
+    assert "nobody owns hosts with team=" in folder.run("check", owners).out
+
+    def said(path: Path, person: str, host: str) -> str:
+        return folder.run("explain", path, "--person", person, "--host", host, "--at", "2026-03-04 12:00 UTC").out
+
+    assert 'ALLOWED  rule "own-hosts"' in said(owners, "pat", "pay")
+    assert 'DENIED  rule "other-teams"' in said(owners, "pat", "find")
+    assert "1 of payments: don, pat" in said(owners, "lea", "pay").replace("pat, don", "don, pat")
+    assert 'rule "for-others" needs an approval by the owner of shared' in said(owners, "lea", "shared")
+    folder.write(
+        "inventory.toml", f"version = 1\n{hosts.replace('shared =', 'other =').replace('shared', 'pay')}{people}"
+    )
+    steps = said(folder.write("steps.toml", f"version = 1\n{STEPS}"), "pat", "pay")
+    assert "1 of dba, signed: don" in steps
+    assert "1 of dba, after 20 min also of manager, not of payments: nobody in the inventory" in steps
+    folder.write("inventory.toml", INVENTORY.replace("web1 =", "#").replace(', role = "db"', ""))
+    assert "ALLOWED" in said(folder.write("limits.toml", f"version = 1\n{LIMITS}"), "alice", "db1")
 
 
 def test_where_a_request_comes_from_counts_as_the_page_says(folder: PolicyFolder) -> None:

@@ -39,7 +39,11 @@ reason = { pattern = "x", prompt = "Why" }
 fresh_login = "15m"
 mfa = true
 hardware_key = false
-approvals = [{ from = "sre-lead", count = 2, signed = true }]
+approvals = [
+  { from = "sre-lead", count = 2, signed = true, not_own = "team" },
+  { from = "@team", count = 1, escalate = { to = "dba", after = "10m", tell = ["pager"] } },
+]
+limits = { person = { open = 1, week = 5 }, rule = { open = 20 } }
 pending = "30m"
 use_by = "15m"
 grant = "1h30m"
@@ -48,6 +52,9 @@ max_hosts = 4
 source = "client"
 forwarding = []
 extend = { count = 1, by = "1h" }
+[owners.team]
+label = "role"
+roles = { db = "dba", web = "sre" }
 """
 )
 
@@ -131,6 +138,10 @@ KNOWN: dict[str, fields.Fields] = {
     "allow..reason": fields.REASON,
     "allow..extend": fields.EXTEND,
     "allow..approvals.": fields.STEP,
+    "allow..approvals..escalate": fields.ESCALATE,
+    "allow..limits": fields.LIMITS,
+    "allow..limits.person": fields.LIMIT,
+    "owners.": fields.OWNERS,
     "roles..": fields.SOURCE,
     "terms.": fields.TERMS,
     "never.": fields.NEVER,
@@ -198,6 +209,12 @@ def test_what_must_be_there_is_missed(path: tuple[str | int, ...], key: str) -> 
         'forwarding = ["agents"]',
         "extend = { count = 1 }",
         'extend = { count = 21, by = "1h" }',
+        "limits = {}",
+        "limits = { person = {} }",
+        "limits = { person = { open = 0 } }",
+        "limits = { persons = { open = 1 } }",
+        "limits = { person = { opened = 1 } }",
+        'limits = { rule = { week = "3" } }',
         'use_by = "-5m"',
         'use_by = "5 minutes"',
         'use_by = ""',
@@ -237,6 +254,9 @@ def test_a_wrong_line_of_a_rule_is_refused_by_both(line: str) -> None:
         ("approvals = []", "approvals = {}"),
         ("approvals = []", 'approvals = [{ from = "sre" }]'),
         ("approvals = []", 'approvals = [{ from = "sre", count = 0 }]'),
+        ("approvals = []", 'approvals = [{ from = "sre", count = 1, not_own = "@team" }]'),
+        ("approvals = []", 'approvals = [{ from = "sre", count = 1, escalate = { to = "sre" } }]'),
+        ("approvals = []", 'approvals = [{ from = "sre", count = 1, escalate = { to = "sre", after = "soon" } }]'),
         ('grant = "8h"', "grant = 8"),
         ('certificate = "5m"', 'certificate = "5M"'),
     ],

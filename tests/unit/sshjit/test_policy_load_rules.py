@@ -64,7 +64,7 @@ ACCOUNT = "an account name (letters, digits, '.', '_' and '-', not a digit, '.' 
         ),
         (
             "approvals = []",
-            'approvals = [{ from = "sre", count = 1 }, { from = "sre", count = 1, signed = true }]',
+            'approvals = [{ from = "sre", count = 1 }, { from = "sre", count = 2 }]',
             'approvals[1]: "sre" already has a step; raise its count',
         ),
         ('name = "staging"', 'name = "Staging!"', None),

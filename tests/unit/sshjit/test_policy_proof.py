@@ -42,6 +42,9 @@ expect.open = true
 command = "/bin/run"
 [calendars]
 holidays = [2026-03-05, { from = 2026-03-07, until = 2026-03-08 }]
+[owners.team]
+label = "role"
+roles = { db = "a", web = "b" }
 [terms.strict]
 approvals = [{ from = "b", count = 1 }]
 mfa = true
@@ -59,7 +62,16 @@ NONE = frozenset[str]()
 ADDRESSES = ("10.1.2.3", "10.9.9.9", "192.0.2.1", "2001:db8::1", "203.0.113.9")
 LOGINS = ["root", "deploy", "@own", "alice"]
 TICKET = 'reason = { pattern = "[A-Z]+-[0-9]+" }\nticket = "jira"\n'
-PLAIN = 'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
+PLAIN = 'grant = "1h"\ncertificate = "5m"\n'
+APPROVALS = [
+    "approvals = []\n",
+    'approvals = [{ from = "@team", count = 1 }]\n',
+    'approvals = [{ from = "c", count = 1, not_own = "team", escalate = { to = "@team", after = "20m" } }]\n',
+    'approvals = [{ from = "a", count = 1 }, { from = "a", count = 1, signed = true }]\n',
+]
+LIMITS = ["", "", "limits = { person = { open = 1, week = 3 }, rule = { open = 2 } }\n"]
+WHO = ("a", "b", "c", "@team")
+OWNED = {"db": "a", "web": "b"}
 
 
 def some(chance: random.Random, values: Sequence[str]) -> str:
@@ -68,8 +80,9 @@ def some(chance: random.Random, values: Sequence[str]) -> str:
 
 def rule_text(chance: random.Random, kind: str, number: int) -> str:
     grants = kind != "deny"
-    roles = chance.sample("abcd" if grants else "abc", chance.randint(1, 2))  # by a rota nobody is denied anything
-    others = [role for role in ("abc" if grants else "abcd") if role not in roles]
+    by_rota = (*WHO, "d")  # by a rota nobody is denied anything
+    roles = chance.sample(by_rota if grants else WHO, chance.randint(1, 2))
+    others = [role for role in (WHO if grants else by_rota) if role not in roles]
     lines = [f"[[{kind}]]", f'name = "{kind.replace("_", "-")}-{number}"']
     if grants or chance.random() < 0.3:
         lines.append(f"roles = {some(chance, roles)}")
@@ -90,8 +103,9 @@ def rule_text(chance: random.Random, kind: str, number: int) -> str:
     text += f"networks = {networks}\n" if chance.random() < 0.2 else ""
     text += chance.choice(["", "", "", TICKET, TICKET + 'ticket_down = "allow"\n'])
     if kind == "break_glass":
-        return f'{text}grant = "1h"\ncertificate = "5m"\nreview_within = "1d"\n'
-    return text + chance.choice([PLAIN, 'terms = "strict"\n', PLAIN + "mfa = true\n", 'terms = "strict"\n'])
+        return f'{text}{chance.choice(LIMITS)}{PLAIN}review_within = "1d"\n'
+    plain = PLAIN + chance.choice(APPROVALS) + chance.choice(LIMITS)
+    return text + chance.choice([plain, 'terms = "strict"\n', plain + "mfa = true\n", 'terms = "strict"\n'])
 
 
 def never_text(chance: random.Random) -> str:
@@ -168,8 +182,11 @@ def on_host(match: Matchers, labels: dict[str, str], *, deny: bool) -> bool:
     )
 
 
-def for_person(match: Matchers, who: Somebody, login: str, *, deny: bool) -> bool:
-    wanted, left_out = (who.denied, who.roles) if deny else (who.roles, who.denied)
+def for_person(match: Matchers, who: Somebody, login: str, labels: dict[str, str], *, deny: bool) -> bool:
+    owner = OWNED.get(labels.get("role", ""))
+    held = who.roles | ({"@team"} if owner in who.roles else set())
+    had = who.denied | ({"@team"} if owner is None or owner in who.denied else set())
+    wanted, left_out = (had, held) if deny else (held, had)
     if match.roles is not None and not wanted & set(match.roles):
         return False
     if left_out & set(match.not_roles):
@@ -239,11 +256,13 @@ def tried(
         for who, login, address in itertools.product(people, logins, ADDRESSES):
             if never.logins and login not in never.logins and not ("@own" in never.logins and login == who.own):
                 continue
-            rule = next((each for each in here if for_person(each.match, who, login, deny=False)), None)
+            rule = next((each for each in here if for_person(each.match, who, login, labels, deny=False)), None)
             if rule is None or not lacks(rule, never) or not from_there(rule.networks, address):
                 continue
+            if labels.get("role") not in OWNED and any("@team" in (each.role, each.instead) for each in rule.approvals):
+                continue  # nobody could say who has to approve
             there = [each for each in against if denied_there(each.match, address)]
-            if not any(for_person(each.match, who, login, deny=True) for each in there):
+            if not any(for_person(each.match, who, login, labels, deny=True) for each in there):
                 return True
     return False
 

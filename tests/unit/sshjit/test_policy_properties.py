@@ -13,13 +13,16 @@ from sshjit.policy import (
     Allow,
     Ask,
     Bastion,
+    Count,
     Denied,
+    Facts,
     Host,
     NeedsApproval,
     Policy,
     Subject,
     TicketAnswer,
     Turn,
+    Used,
     ends_by,
     evaluate,
     explain,
@@ -47,6 +50,9 @@ expect.open = true
 command = "/bin/run"
 [calendars]
 holidays = [2026-03-05, { from = 2026-03-07, until = 2026-03-08 }]
+[owners.team]
+label = "role"
+roles = { db = "a", web = "b" }
 """
 TICKET = 'reason = { pattern = "[0-9]" }\nticket = "jira"\n'
 
@@ -71,8 +77,8 @@ def _named_twice(chosen: dict[str, str], key: str) -> bool:
     return key == "not_roles" and bool(wanted & left_out)
 
 
-by_rota = subset("a", "b", "c", "d")
-roles, logins = subset("a", "b", "c"), subset("root", "deploy", "@own", "alice")
+by_rota = subset("a", "b", "c", "d", "@team")
+roles, logins = subset("a", "b", "c", "@team"), subset("root", "deploy", "@own", "alice")
 actions = subset("shell", "run", "command")
 hosts = st.one_of(
     subset("prod", "staging").map(lambda values: f"{{ env = {values} }}"),
@@ -110,6 +116,9 @@ requirements = {
     "source": st.just('"client"'),
     "not_roles": roles,
     "networks": networks,
+    "limits": st.sampled_from(
+        ["{ person = { open = 1 } }", "{ person = { week = 2 }, rule = { open = 2, week = 3 } }"]
+    ),
 }
 granting = {
     "roles": by_rota,
@@ -119,7 +128,13 @@ granting = {
     "certificate": st.just('"5m"'),
 }
 tickets = st.sampled_from(["", "", TICKET, TICKET + 'ticket_down = "allow"\n'])
-steps = st.sampled_from(["[]", '[{ from = "c", count = 1 }]'])
+steps = st.sampled_from(
+    [
+        *("[]", '[{ from = "c", count = 1 }]', '[{ from = "@team", count = 1, not_own = "team" }]'),
+        '[{ from = "c", count = 1, escalate = { to = "@team", after = "5m" } }]',
+        '[{ from = "c", count = 1 }, { from = "c", count = 1, signed = true }]',
+    ]
+)
 allow = st.tuples(
     lines({**granting, "approvals": steps}, {**requirements, "actions": actions}), times, st.just("")
 ).map("".join) | st.tuples(lines({**granting, "approvals": steps}, {"mfa": flags}), times, tickets).map("".join)
@@ -197,13 +212,18 @@ asks = st.builds(
 ) | st.builds(Ask, st.sampled_from([None, "root"]), st.just("command"), st.just("ls"), reason=st.just("number 12"))
 
 
+counts = st.builds(Count, st.integers(0, 3), st.integers(0, 3))
+facts = st.builds(Facts, st.dictionaries(st.sampled_from(["allow-0", "allow-1"]), st.builds(Used, counts, counts)))
+
+
 @settings(max_examples=300, deadline=None)
-@given(policies(), subjects, inventories, asks, moments)
+@given(policies(), subjects, inventories, st.tuples(asks, facts), moments)
 def test_explain_says_what_evaluate_decides(
-    policy: Policy, who: Subject, where: list[Host], ask: Ask, now: int
+    policy: Policy, who: Subject, where: list[Host], asked: tuple[Ask, Facts], now: int
 ) -> None:
-    outcome = evaluate(policy, who, where, ask, now)
-    explanation = explain(policy, who, where, ask, now)
+    ask, known = asked
+    outcome = evaluate(policy, who, where, ask, now, facts=known)
+    explanation = explain(policy, who, where, ask, now, facts=known)
     assert explanation.outcome == outcome
     assert set(explanation.roles) == roles_of(policy, who, now)
     assert len(explanation.rules) == len(policy.denies) + len(policy.allows) + len(policy.break_glass)

@@ -63,7 +63,7 @@ def test_an_approval_goes_to_the_requester_and_to_the_others_who_were_asked(ca: 
     ear.listen()
     ca.approve(ca.web(BOB), request)
     assert ear.heard() == {"opened": {"dana", "erin?"}}
-    assert ear.plans[-1].withdraw == ("asked", "reminder", "decided")
+    assert ear.plans[-1].withdraw == ("asked", "reminder", "escalated", "decided")
 
 
 def test_one_of_two_approvals_goes_to_the_requester_and_spares_the_approver_the_reminder(
@@ -109,7 +109,7 @@ def test_a_revocation_goes_to_the_requester(ca: Installation, ear: FeedReader) -
     ear.listen()
     ca.say(m.Revoke(bob, request.id, None, None, "laptop lost"), m.RevokeReply)
     assert ear.heard() == {"revoked": {"dana"}}
-    assert ear.plans[-1].withdraw == ("asked", "reminder", "decided", "opened")
+    assert ear.plans[-1].withdraw == ("asked", "reminder", "escalated", "decided", "opened")
 
 
 def test_a_remark_goes_to_the_other_side(ca: Installation, ear: FeedReader) -> None:

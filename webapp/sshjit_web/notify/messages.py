@@ -32,6 +32,7 @@ _SITE = re.compile(r"(?<=[\w-])\.(?=[^\W\d_]{2})")
 _TITLES: dict[Topic, str] = {
     "asked": "{who} requests {what}",
     "reminder": "Still waiting: {who} requests {what}",
+    "escalated": "Nobody has answered yet: {who} requests {what}",
     "decided": "{actor} approved {what} for {who}; more approvals are needed",
     "opened": "Approved: {what} for {who}",
     "denied": "Denied: {what} for {who}",
@@ -52,6 +53,7 @@ _TITLES: dict[Topic, str] = {
 _TO_DO: dict[Topic, str] = {
     "asked": "Approve or deny it on its page:",
     "reminder": "Approve or deny it on its page:",
+    "escalated": "Approve or deny it on its page:",
     "broken_glass": "Somebody else must review what was done, on its page:",
     "unreviewed": "Somebody else must review what was done, on its page:",
 }
@@ -120,7 +122,7 @@ def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
     yield "Reason", defuse_sites(request.reason)
     yield "Rule", request.rule
     yield "Start", "" if request.start is None else moment(request.start)
-    if topic in ("asked", "reminder", "decided"):
+    if topic in ("asked", "reminder", "escalated", "decided"):
         missing = [f"{step.missing} by {step.role}" for step in request.steps if step.missing]
         yield "Approvals missing", ", ".join(missing)
         yield "Expires", moment(request.pending_until)

@@ -31,7 +31,7 @@ AT_LARGE: dict[FeedKind, Topic] = {
     "join_refused": "join_refused",
 }
 """What is about no request: locks, emergency certificates, and tokens of hosts that do not count."""
-ASKING: tuple[Topic, ...] = ("asked", "reminder", "decided")
+ASKING: tuple[Topic, ...] = ("asked", "reminder", "escalated", "decided")
 """Topics that matter only while the request waits for a decision."""
 _SETTLED = frozenset({RequestState.DENIED, RequestState.CANCELLED, RequestState.EXPIRED})
 """Ends of a request that was never approved: its approvers need not decide any more."""
@@ -90,6 +90,8 @@ def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each 
             return _asked(item, request)
         case "decided":
             return _decided(item, request)
+        case "escalated":
+            return _escalated(item, request)
         case "opened":
             return _opened(item, request)
         case "closed":
@@ -127,6 +129,15 @@ def _decided(item: FeedItem, request: RequestView) -> Outcome:
         thing = f"decided/{request.id}/{item.index}/{item.time}"
         notices = (Notice(thing, "decided", item, (request.requester,), item.time, request.pending_until),)
     return Outcome(notices, answered=item.actor)
+
+
+def _escalated(item: FeedItem, request: RequestView) -> Outcome:
+    """Everybody who can approve it by now, and the channels that the step names."""
+    if request.state is not RequestState.PENDING:
+        return Outcome()
+    thing = f"escalated/{request.id}/{item.index}"
+    notice = Notice(thing, "escalated", item, item.deciders, item.time, request.pending_until, named=True)
+    return Outcome((notice,))
 
 
 def _opened(item: FeedItem, request: RequestView) -> Outcome:

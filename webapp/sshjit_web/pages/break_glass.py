@@ -10,6 +10,7 @@ from sshjit.api.session import LoginView
 from sshjit.errors import Invalid, SshJitError
 from sshjit.policy import Policy
 from sshjit.policy.model import BREAK_GLASS_REASON, AllowRule
+from sshjit.policy.owners import written_out
 from sshjit_web import forms
 from sshjit_web.auth import current_login
 from sshjit_web.pages import common
@@ -81,4 +82,8 @@ def _page(login: LoginView, form: forms.AskForm, error: SshJitError | None = Non
 
 def _mine(rules: Policy, login: LoginView) -> list[AllowRule]:
     """The break-glass rules that are for one of this person's roles."""
-    return [rule for rule in rules.break_glass if not set(login.roles).isdisjoint(rule.match.roles or ())]
+    return [
+        rule
+        for rule in rules.break_glass
+        if not set(login.roles).isdisjoint(written_out(rules.owners, rule.match.roles or ()))
+    ]

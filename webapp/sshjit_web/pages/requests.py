@@ -166,5 +166,7 @@ def could_decide(login: LoginView, reply: RequestReply) -> bool:
 
 def could_decide_here(login: LoginView, reply: RequestReply) -> bool:
     """Whether a yes without a signature would count for anything."""
-    steps = [step for step in reply.request.steps if step.missing and step.role in reply.because]
-    return could_decide(login, reply) and any(not step.signed for step in steps)
+    mine = (
+        step for step in reply.request.steps if step.missing and not {step.role, step.instead}.isdisjoint(reply.because)
+    )
+    return could_decide(login, reply) and any(not step.signed for step in mine)
