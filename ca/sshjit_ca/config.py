@@ -247,11 +247,15 @@ def _read(path: Path) -> tuple[str, os.stat_result]:
             status = os.fstat(file.fileno())
             raw = file.read()
     except OSError as error:
-        raise Invalid("no_config", f"{path}: {error.strerror}") from None
+        hint = _EXAMPLE if isinstance(error, FileNotFoundError) else ""
+        raise Invalid("no_config", f"{path}: {error.strerror}", hint=hint) from None
     try:
         return raw.decode("utf-8"), status
     except UnicodeDecodeError:
         raise Invalid("bad_config", f"{path} is not UTF-8") from None
+
+
+_EXAMPLE = "ssh-jit-ca init --example /etc/ssh-jit writes commented settings; --config FILE names others"
 
 
 def _require_trusted(path: Path, status: os.stat_result, owner: int | None = None) -> None:

@@ -1,7 +1,8 @@
 """A whole installation on booted Debian roots: CA, front end and notifications by their units, from the wheel.
 
-As ``docs/operating.md`` says: users, ``/opt/ssh-jit``, the commented examples with this installation's addresses in
-them, ``ssh-jit-ca init``, the units. People sign in at the development provider, which runs in the roots' network.
+As ``docs/install.md`` says: ``/opt/ssh-jit``, the commented examples by ``init --example`` with this installation's
+addresses in them, users, ``ssh-jit-ca init``, the units of the wheel. People sign in at the development provider, which
+runs in the roots' network.
 """
 
 from __future__ import annotations
@@ -104,10 +105,13 @@ done
 python3 -m venv /opt/ssh-jit
 wheel=$(ls /dist/*.whl)
 /opt/ssh-jit/bin/python -m pip install --quiet --no-index --find-links /wheels "$wheel[server]"
+/opt/ssh-jit/bin/ssh-jit-ca init --example /etc/ssh-jit
+/opt/ssh-jit/bin/ssh-jit-web init --example /etc/ssh-jit
+cp /settings/* /etc/ssh-jit/ # as somebody edits them
 chown root:ssh-jit-web /etc/ssh-jit/*.secret
 chmod 0640 /etc/ssh-jit/*.secret
 /opt/ssh-jit/bin/ssh-jit-ca init --user ssh-jit-ca
-install -m 0644 /units/* /etc/systemd/system/
+install -m 0644 /opt/ssh-jit/share/ssh-jit/systemd/* /etc/systemd/system/
 systemctl daemon-reload
 """
 
@@ -212,16 +216,10 @@ def installed(wheel: Path) -> Iterator[Site]:
         etc = stage.folder / "etc"
         etc.mkdir()
         _write_settings(etc)
-        units = [REPOSITORY / "ca/systemd", REPOSITORY / "webapp/systemd"]
-        folder = stage.folder / "units"
-        folder.mkdir()
-        for unit in (path for place in units for path in place.iterdir()):
-            (folder / unit.name).write_bytes(unit.read_bytes())
-        binds = {wheel.parent: "/dist", wheels.server(PYTHON): "/wheels", folder: "/units"}
+        binds = {wheel.parent: "/dist", wheels.server(PYTHON): "/wheels", etc: "/settings"}
         options = [f"--bind-ro={source}:{target}" for source, target in binds.items()]
         # The CA's machine is no host, and has port 22 of the network that all roots share to nobody's cost.
-        prepare = f"mkdir -p etc/ssh-jit && cp {etc}/* etc/ssh-jit/ && rm -f etc/systemd/system/*/ssh.service"
-        prepare += "; ln -s /dev/null etc/systemd/system/ssh.service"
+        prepare = "rm -f etc/systemd/system/*/ssh.service; ln -s /dev/null etc/systemd/system/ssh.service"
         ca = stage.boot(system, "ca", prepare=prepare, options=options)
         ca.sh(_INSTALL)
         ca.sh(f"systemctl enable --now {' '.join(UNITS)}")

@@ -11,6 +11,7 @@ import argparse
 import importlib.metadata
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from sshjit.errors import FAMILIES, SshJitError
@@ -18,6 +19,7 @@ from sshjit.errors import FAMILIES, SshJitError
 _COMMANDS = {
     "serve": "serve the pages and the API",
     "notify": "send notifications",
+    "init": "write commented settings into a folder, and say what comes next",
     "check": "try each identity provider: metadata, keys, clients, redirect addresses, scopes",
 }
 
@@ -36,7 +38,7 @@ def main() -> int:
 
 def _command() -> int:
     # Here and not above, so that Ctrl-C while they are loaded ends as quietly as later.
-    from sshjit_web.config import CONFIG_VARIABLE, explain  # noqa: PLC0415
+    from sshjit_web.config import CONFIG_VARIABLE  # noqa: PLC0415
     from sshjit_web.notify import command  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="ssh-jit-web", description="The front end of ssh-jit: pages and API.")
@@ -48,15 +50,32 @@ def _command() -> int:
         made = commands.add_parser(name, help=help_)
         made.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=where)
     command.add(commands.choices["notify"])
+    commands.choices["init"].add_argument("--example", type=Path, required=True, metavar="DIR", help="/etc/ssh-jit")
     arguments = parser.parse_args()
+    if arguments.command == "init":
+        return _ended(lambda: _write_example(arguments.example))
     path = arguments.config or os.environ.get(CONFIG_VARIABLE)
     if not path:
         parser.error(f"no configuration: give --config or set {CONFIG_VARIABLE}")
+    return _ended(lambda: _run(arguments, Path(path)))
+
+
+def _ended(act: Callable[[], int]) -> int:
+    """Does it; an error is two lines, and its family's exit code."""
+    from sshjit_web.config import explain  # noqa: PLC0415 -- as above
+
     try:
-        return _run(arguments, Path(path))
+        return act()
     except SshJitError as error:
         print(explain(error), file=sys.stderr)
         return EXIT[error.family]
+
+
+def _write_example(folder: Path) -> int:
+    from sshjit_web import example_command  # noqa: PLC0415 -- as above
+
+    example_command.run(folder.absolute())
+    return 0
 
 
 def _run(arguments: argparse.Namespace, path: Path) -> int:

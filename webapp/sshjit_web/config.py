@@ -154,7 +154,11 @@ def read_bytes(path: Path, most: int, *, secret: bool = False) -> bytes:
             _refuse_unsafe(path, status, secret=secret)
             return file.read(most)
     except OSError as error:
-        raise Invalid("unreadable_file", f"cannot read {path}: {error}") from None
+        hint = _EXAMPLE if isinstance(error, FileNotFoundError) and not secret else ""
+        raise Invalid("unreadable_file", f"cannot read {path}: {error}", hint=hint) from None
+
+
+_EXAMPLE = "ssh-jit-web init --example /etc/ssh-jit writes commented settings; --config FILE names others"
 
 
 def _refuse_unsafe(path: Path, status: os.stat_result, *, secret: bool) -> None:

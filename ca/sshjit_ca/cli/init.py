@@ -6,6 +6,7 @@ import argparse
 import sys
 import typing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sshjit.ca_protocol.keys import Purpose
@@ -18,6 +19,7 @@ from sshjit_ca.config import Config
 from sshjit_ca.keys import PURPOSES, first_keys
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine import durable, owner
+from sshjit_ca.operations import examples
 from sshjit_ca.storage.database import is_damaged, sqlite_file
 from sshjit_ca.storage.store import Store
 
@@ -31,6 +33,9 @@ each key is a new Ed25519 file in the CA's home, unless a REFERENCE says where i
 encrypted; the CA must find the same source when it starts.
 
 An init that was cut off goes on where it was, with the same options.
+
+With --example DIR it makes no keys: it writes commented settings into DIR, such as /etc/ssh-jit, and says what comes
+next.
 """
 
 
@@ -46,7 +51,26 @@ def add_command(commands: Any) -> None:
         parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"use this key for {purpose}")
     passphrases.add_options(parser, "the new files")
     parser.add_argument("--user", metavar="NAME", help="as root: create the home for this Unix user, who runs the CA")
+    parser.add_argument("--example", type=Path, metavar="DIR", help="write commented settings into DIR, and no keys")
     parser.set_defaults(run=_init, works=BY_ITSELF)
+
+
+_NEXT = """
+Next, as root:
+  useradd --system --home-dir /var/lib/ssh-jit-ca --shell /usr/sbin/nologin ssh-jit-ca
+  useradd --system --home-dir /var/lib/ssh-jit-web --shell /usr/sbin/nologin ssh-jit-web
+  # write your installation, providers and rules into these files; ssh-jit policy check {folder}/policy.toml
+  ssh-jit-ca --config {folder}/ca.toml init --user ssh-jit-ca
+  install -m 0644 {units}/ssh-jit-ca.service /etc/systemd/system/ && systemctl daemon-reload
+  systemctl enable --now ssh-jit-ca
+  ssh-jit-web init --example {folder}"""
+
+
+def _write_examples(folder: Path) -> int:
+    folder = folder.absolute()
+    print("\n".join(map(str, examples.write(folder))))
+    print(_NEXT.format(folder=folder, units=examples.shared() / "systemd"))
+    return 0
 
 
 def _refuse_begun(conf: Config) -> None:
@@ -115,7 +139,9 @@ def _migrate(conf: Config) -> None:
         store.close()
 
 
-def _init(conf: Config, options: argparse.Namespace) -> int:
+def _init(conf: Config | None, options: argparse.Namespace) -> int:
+    if conf is None:
+        return _write_examples(options.example)
     owner.begin_home(conf.home, options.user)
     owner.require_reach(options.config)
     conf = config.load(options.config)

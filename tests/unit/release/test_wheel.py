@@ -11,12 +11,19 @@ from tests.support.release_clone import ROOT
 from tools.manual import files
 
 
-def test_the_wheel_has_the_manual_page_and_the_completions(tmp_path: Path) -> None:
+def test_the_wheel_has_manual_completions_examples_and_units(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         places = {name.partition(".data/data/share/")[2]: name for name in archive.namelist() if "/share/" in name}
-        assert set(places) == set(files())
-        for place, text in files().items():
+        wanted = files() | {
+            f"ssh-jit/{kind}/{path.name}": path.read_text()
+            for kind in ("etc", "systemd")
+            for program in ("ca", "webapp")
+            for path in (ROOT / program / kind).iterdir()
+        }
+        assert len(wanted) == len(files()) + 4 + 5
+        assert set(places) == set(wanted)
+        for place, text in wanted.items():
             assert archive.read(places[place]).decode() == text
