@@ -149,6 +149,23 @@ def test_it_is_shown_followed_and_exported(running: Running) -> None:
     assert json.loads(running.run("export", "--format", "ocsf", "--from", "3").splitlines()[0])["category_uid"] == 3
 
 
+def test_a_line_of_sshd_leads_to_the_entry(running: Running) -> None:
+    newest, *_ = json.loads(running.run("show", "--kind", "certificate", "--json"))["entries"]
+    serial = json.loads(newest["fact"])["body"]["serial"]
+    key = json.loads(newest["detail"])["key"]
+    ca = f"CA ED25519 SHA256:{'c' * 43}"
+    by_serial = running.run("find", f"Failed publickey for deploy from ::1 port 1 ssh2: ID x (serial {serial}) {ca}")
+    assert by_serial.startswith("sshd says: it was refused\n")
+    assert f"certificate {serial} for " in by_serial
+    revoked = f"error: Authentication key ED25519-CERT {key} revoked by file /etc/ssh/ssh-jit/krl"
+    assert f"certificate {serial} for " in running.run("find", *revoked.split(" "))
+    assert [each["index"] for each in json.loads(running.run("find", revoked, "--json"))["entries"]][-1:]
+    unknown = f'certificate ID "x" serial={serial + 1} signed by ED25519 CA SHA256:{"c" * 43}'
+    other = running.run("find", unknown, code=1)
+    assert f"no entry of this log is the certificate {serial + 1}" in other
+    assert "says nothing of a certificate" in running.run("find", "Connection closed", code=2)
+
+
 def test_nothing_is_old_enough_to_be_forgotten(running: Running) -> None:
     assert "0 details would be erased" in running.run("forget", "--older-than", "400d", "--dry-run")
     assert "kept for" in running.run("forget", "--older-than", "2d", code=2)

@@ -16,6 +16,7 @@ from sshjit import ca_protocol as m
 from sshjit import checkpoint, durations, sshcert, tlogproof, wire
 from sshjit.cosignature import parse_verifier_key
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.cli import log_find
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli import tail as cli_tail
 from sshjit_ca.cli.maintenance import AS_OWNER
@@ -45,6 +46,10 @@ def add_commands(commands: Any) -> None:
     begin.add_argument("-n", "--limit", type=_count, default=10, metavar="N", help="how many [10]")
     begin.add_argument("--after", type=_entry, metavar="ENTRY", help="everything after this entry")
     tail.add_argument("-f", "--follow", action="store_true", help="keep following; waits while the CA is down")
+    find = _command(
+        inner, "find", "show the entry of the certificate that a line of sshd's log is about", log_find.find
+    )
+    find.add_argument("line", nargs="+", metavar="LINE", help="in quotes, as the host's journal has it")
     verify = _command(inner, "verify", "check that the log is whole", _verify)
     verify.set_defaults(works=AS_OWNER)
     verify.add_argument("--database", type=Path, metavar="FILE", help="a copy of the database [the CA's database]")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sshjit import sshkey
+from sshjit_ca.operations import sshd_lines
 from tests.support import debian_root, host_machine
 from tests.support.bundle_cases import krl_section
 from tests.support.host_machine import Authority, Front, Host
@@ -42,6 +44,17 @@ def test_t90_the_certificate_opens_and_a_revoked_one_does_not(authority: Authori
         host.refresh()
         assert host.login(revoked) == 255
         assert host.login(good) == 0
+    told = [line for line in map(sshd_lines.read, log.read_text().splitlines()) if line is not None]
+    heard = {(line.meaning, line.serial) for line in told}
+    ca = sshkey.parse_line(host_machine.line(authority.user_ca)).fingerprint
+    assert {("somebody logged in", 1), ("somebody logged in", 7), ("it was refused", 2), ("it was refused", 7)} <= heard
+    assert {line.ca for line in told if line.serial is not None} == {ca}
+    assert {line.key_id for line in told if line.serial is not None} == {"test"}
+    assert {"it is for another host or account", "its serial, or its CA's key, is on the revocation list"} <= {
+        line.meaning for line in told
+    }
+    key = sshkey.parse_line(revoked.with_suffix(".pub").read_text()).fingerprint
+    assert [line.key for line in told if "revocation list" in line.meaning] == [key]
 
 
 def test_t90_a_match_for_a_port_an_address_or_a_routing_domain_is_no_obstacle(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -185,3 +186,17 @@ def test_what_status_says_is_aligned() -> None:
         "  longer.service  running",
         "accounts: deploy",
     ]
+
+
+def test_every_setting_of_a_host_is_documented() -> None:
+    text = (
+        (HOSTCONFIG.parent / "docs" / "hosts.md")
+        .read_text()
+        .partition("## Settings: host.json\n")[2]
+        .partition("\n## ")[0]
+    )
+    rows = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    assert documented == config._REQUIRED | set(config._DEFAULTS)
+    example = json.loads((HOSTCONFIG / "etc" / "host.json").read_text())
+    assert set(example) <= documented
