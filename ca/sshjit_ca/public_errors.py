@@ -29,7 +29,7 @@ _HINTS = {
     "outcome_unknown": "look before you try again",
 }
 _ALTERED = "the CA's log is not as it was signed"
-_COMMANDS = ("ssh-jit-ca", "ca.toml", "providers.toml")
+OPERATORS = ("ssh-jit-ca", "ssh-jit-web", "ca.toml", "web.toml", "providers.toml", "systemctl", "journalctl")
 """What only the operator can do something with."""
 
 
@@ -46,7 +46,7 @@ def public_error(error: SshJitError) -> SshJitError:
     """The error as it is told to people."""
     if isinstance(error, Failed):
         return Failed(error.code, public_message(error), hint=_HINTS.get(error.code, _LATER))
-    for_operator = any(command in error.hint for command in _COMMANDS)
+    for_operator = any(command in error.hint for command in OPERATORS)
     return type(error)(error.code, error.message) if for_operator else error
 
 

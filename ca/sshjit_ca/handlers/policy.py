@@ -30,6 +30,7 @@ from sshjit_ca.access.views import step_views
 from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context, person_view
 from sshjit_ca.log import policies
+from sshjit_ca.public_errors import public_error
 from sshjit_ca.sources.on_call import turns_now
 from sshjit_ca.state import Host, Login, locks
 
@@ -110,7 +111,8 @@ def _answer(context: Context, login_id: str, login: Login, hosts: tuple[Host, ..
             words = f"{request.id} for the same thing {'is open' if is_open else 'waits for approval'} already"
             return _Answer("allow" if is_open else "approval", message=words)
         pending = grants.pending_grant(context, login_id, login, hosts, want)
-    except Refused as error:
+    except Refused as refused:
+        error = refused if context.socket == "admin" else public_error(refused)
         return _Answer("step_up" if error.code == "step_up" else "denied", error.code, error.message, error.hint)
     return _Answer("approval" if pending.steps else "allow")
 
