@@ -44,6 +44,16 @@ def test_systemd_has_nothing_to_say_about_it(unit: Path, tmp_path: Path) -> None
     assert "'NoNewPriviledges'" in analyze("verify", "--man=no", here).stderr
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_none_that_is_started_again_is_given_up(unit: Path) -> None:
+    """By itself systemd gives up at the sixth start within ten seconds, for good."""
+    lines = unit.read_text().splitlines()
+    restarts = any(line.startswith("Restart=") for line in lines)
+    assert lines.count("StartLimitIntervalSec=0") == int(restarts)
+    section = [line for line in lines if line.startswith("[") or line == "StartLimitIntervalSec=0"]
+    assert not restarts or section[:2] == ["[Unit]", "StartLimitIntervalSec=0"]
+
+
 STAYS = [unit for unit in UNITS if unit.stem in {"ssh-jit-ca", "ssh-jit-notify", "ssh-jit-web"}]
 
 
