@@ -194,13 +194,25 @@ def session_key(path: Path) -> bytes:
     return key
 
 
-def _make_durably(path: Path, text: str) -> None:
-    """Writes a file that only we can read: whole or not at all, and on the disk when this returns."""
+def make_settings(path: Path, text: str) -> None:
+    """Writes a file that everybody may read, in a folder that is made if need be; another program's file stays.
+
+    Raises:
+        OSError: why it cannot be written.
+
+    """
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_durably(path, text, 0o644)
+
+
+def _make_durably(path: Path, text: str, mode: int = 0o600) -> None:
+    """Writes a file that only we can read, or as ``mode`` says: whole or not at all, and on the disk at the end."""
     new = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 -- wraps a descriptor
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 -- wraps a descriptor
             file.write(text)
+            os.fchmod(descriptor, mode)  # whatever the umask
             file.flush()
             os.fsync(descriptor)
         with contextlib.suppress(FileExistsError):  # another process was first

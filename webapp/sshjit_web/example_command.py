@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
+from sshjit_web import config
 
 NAME = "web.toml"
 
@@ -24,16 +25,12 @@ def run(folder: Path) -> None:
     if os.path.lexists(path):
         raise Invalid("already_made", f"{path} is already there; nothing was written", hint="another folder")
     try:
-        text = (shared / "etc" / NAME).read_bytes()
+        text = (shared / "etc" / NAME).read_text(encoding="utf-8")
     except OSError as error:
         hint = "install ssh-jit from its wheel"
         raise Failed("no_examples", f"{error.filename}: {error.strerror}", hint=hint) from None
     try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)
-            file.write(text)
+        config.make_settings(path, text)
     except OSError as error:
         raise Failed("not_written", f"{error.filename or folder}: {error.strerror}") from None
     sys.stdout.write(_NEXT.format(path=path, folder=folder, units=shared / "systemd"))

@@ -36,14 +36,14 @@ def find(conf: Config, options: argparse.Namespace) -> int:
             hint="docs/sshd-log.md shows the lines; up to OpenSSH 10.0 a refusal has a serial from "
             "LogLevel VERBOSE on, in the line Failed publickey",
         )
-    found = _entries(asking(conf), line)
+    entries = _entries(asking(conf), line)
     if options.json:
         said = {"meaning": line.meaning, "serial": line.serial, "key": line.key, "ca": line.ca}
-        print(json.dumps(said | {"entries": [wire.encode(entry) for entry in found]}))
+        print(json.dumps(said | {"entries": [wire.encode(entry) for entry in entries]}))
     else:
         print("\n".join([f"sshd says: {line.meaning}", *([f"hint: {line.hint}"] if line.hint else []), ""]))
-        print(cli_show.entries(found) if found else _none(line))
-    return 0 if found else 1
+        print(cli_show.entries(entries) if entries else _none(line))
+    return 0 if entries else 1
 
 
 def _none(line: sshd_lines.SshdLine) -> str:
@@ -70,15 +70,15 @@ def _entries(ask: Ask, line: sshd_lines.SshdLine) -> tuple[m.EntryView, ...]:
 
 def _search(ask: Ask, kind: str, fits: Any) -> tuple[m.EntryView, ...]:
     """The newest entries of a kind that fit."""
-    found: list[m.EntryView] = []
+    fitting: list[m.EntryView] = []
     before: int | None = None
-    while len(found) < _MOST:
+    while len(fitting) < _MOST:
         reply = ask(m.ReadLog(None, before, _PAGE, kind=kind))
-        found += [entry for entry in reply.entries if fits(entry)]
+        fitting += [entry for entry in reply.entries if fits(entry)]
         before = reply.next
         if before is None:
             break
-    return tuple(found[:_MOST])
+    return tuple(fitting[:_MOST])
 
 
 def _of(text: str | None, name: str) -> object:

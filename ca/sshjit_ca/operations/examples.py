@@ -7,6 +7,7 @@ import sysconfig
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.machine.durable import PUBLIC, make_durably, make_folder
 
 NAMES = ("ca.toml", "providers.toml", "policy.toml")
 
@@ -33,12 +34,9 @@ def write(folder: Path) -> list[Path]:
         hint = "install ssh-jit from its wheel"
         raise Failed("no_examples", f"{error.filename}: {error.strerror}", hint=hint) from None
     try:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_folder(folder, 0o755)
         for name, text in texts.items():
-            descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, 0o644)
-                file.write(text)
+            make_durably(folder / name, text, PUBLIC)
     except OSError as error:
         raise Failed("not_written", f"{error.filename or folder}: {error.strerror}") from None
     return [folder / name for name in NAMES]

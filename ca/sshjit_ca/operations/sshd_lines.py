@@ -72,12 +72,12 @@ def _pattern(line: str) -> re.Pattern[str]:
 def read(line: str) -> SshdLine | None:
     """What a line of sshd's log says of a certificate; ``None`` if it says nothing of one."""
     named, key = _pattern(line).search(line), KEY.search(line)
-    found = next(((meaning, hint) for part, meaning, hint in MEANINGS if part in line), None)
-    if named is None and key is None and (found is None or "publickey" in line):
+    known = ((meaning, hint) for part, meaning, hint in MEANINGS if part in line)
+    meaning, hint = next(known, ("", ""))
+    if named is None and key is None and (not meaning or "publickey" in line):
         return None
-    meaning, hint = found or ("it is about a certificate", "")
     return SshdLine(
-        meaning,
+        meaning or "it is about a certificate",
         hint,
         None if named is None else int(named["serial"]),
         None if named is None else named["id"],
