@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.lab import Lab, Person
+from tests.support.person_at_ssh import PersonAtSsh
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE.parents[1] / ".cache" / "clients"
 PATIENCE = 300
-PACKAGES = ("golang-go", "ruby-net-ssh", "putty-tools", "curl", "rclone", "npm", "default-jdk-headless", "maven")
-"""Debian's packages for all rows."""
-PROGRAMS = ("go", "ruby", "plink", "curl", "rclone", "npm", "java", "mvn")
+PACKAGES = ("golang-go", "ruby-net-ssh", "putty-tools", "curl", "rclone", "npm", "default-jdk-headless", "maven",
+            "gcc", "libssh-dev", "sshfs", "dropbear-bin", "cargo")  # fmt: skip
+"""Debian's packages for all rows. russh wants Rust 1.85 or newer, which Debian has from 13 on."""
+PROGRAMS = ("go", "ruby", "plink", "curl", "rclone", "npm", "java", "mvn", "cc", "sshfs", "dbclient", "cargo")
+PSSH = ("parallel-ssh==2.16.0.post1", "ssh-python==1.2.0.post1")
 
 Env = Mapping[str, str]
 
@@ -38,6 +41,8 @@ class Row:
     login: Callable[[Env], list[str]]
     refusal: str = ""
     key: str = "ed25519"
+    as_person: bool = False
+    """Whether it runs where ``ssh`` finds the person's own ``~/.ssh/config``."""
 
 
 def debian(package: str) -> Callable[[], str]:
@@ -50,14 +55,14 @@ def output(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout.strip()
 
 
-def java(name: str) -> Callable[[Env], list[str]]:
+def java(name: str, *words: str) -> Callable[[Env], list[str]]:
     """Runs a source file with the packages of ``pom.xml``; the host's name leads to its address."""
 
     def command(env: Env) -> list[str]:
         hosts = CACHE / "java-hosts"
         hosts.write_text(f"{env['CLIENT_ADDRESS']} {env['CLIENT_HOST']}\n")
         path = (CACHE / "classpath").read_text().strip()
-        return ["java", f"-Djdk.net.hosts.file={hosts}", "-cp", path, str(HERE / "java" / f"{name}.java")]
+        return ["java", f"-Djdk.net.hosts.file={hosts}", "-cp", path, str(HERE / "java" / f"{name}.java"), *words]
 
     return command
 
@@ -98,11 +103,23 @@ def plink(env: Env) -> list[str]:
     return ["plink", "-ssh", "-batch", "-no-antispoof", *keys, *where, "whoami"]
 
 
+def parallel_ssh(*words: str) -> Callable[[Env], list[str]]:
+    """Parallel-ssh by the files, or by an agent of its own that holds key and certificate."""
+    command = [str(CACHE / "python" / "bin" / "python"), str(HERE / "by_parallel_ssh.py"), *words]
+    with_agent = 'ssh-add -q "$CLIENT_KEY" && exec "$@"'
+    return lambda _: ["ssh-agent", "sh", "-c", with_agent, "sh", *command] if words else command
+
+
 NOTHING: list[list[str]] = []
 NPM = ["npm", "install", "--silent", "--no-save", "--prefix", str(CACHE / "npm"), "ssh2@1.17.0"]
 CLASSPATH = ["mvn", "-q", "-B", "-f", str(HERE / "java"), "dependency:build-classpath"]
 JAVA = [*CLASSPATH, f"-Dmdep.outputFile={CACHE / 'classpath'}"]
 GO = ["go", "build", "-C", str(HERE / "go"), "-o", str(CACHE / "by-go"), "."]
+VENV = [[sys.executable, "-m", "venv", str(CACHE / "python")],
+        [str(CACHE / "python" / "bin" / "pip"), "install", "-q", *PSSH]]  # fmt: skip
+LIBSSH = ["cc", "-o", str(CACHE / "by-libssh"), str(HERE / "by_libssh.c"), "-lssh"]
+RUST = [["cp", "-r", str(HERE / "rust"), str(CACHE)],  # cargo writes its lock file beside the source
+        ["cargo", "build", "-q", "--manifest-path", str(CACHE / "rust" / "Cargo.toml")]]  # fmt: skip
 ROWS = (
     Row("Go x/crypto", lambda: output(["go", "list", "-C", str(HERE / "go"), "-m", "golang.org/x/crypto"]),
         lambda: [GO], lambda _: [str(CACHE / "by-go")]),
@@ -115,6 +132,16 @@ ROWS = (
     Row("curl, libssh2, ECDSA", debian("libssh2-1"), lambda: NOTHING, curl, key="ecdsa"),
     Row("ssh2 of npm", lambda: "1.17.0", lambda: [NPM], lambda _: ["node", str(HERE / "login.js")],
         refusal="All configured authentication methods failed"),
+    Row("MINA sshd, by the host's name", lambda: "2.20.0", lambda: [JAVA], java("ByMina")),
+    Row("MINA sshd, by its address", lambda: "2.20.0", lambda: [JAVA], java("ByMina", "127.0.0.1"),
+        refusal="invalid principal 127.0.0.1"),
+    Row("libssh", debian("libssh-4"), lambda: [LIBSSH], lambda env: named(env, [str(CACHE / "by-libssh")])),
+    Row("parallel-ssh by files", lambda: " ".join(PSSH), lambda: VENV, parallel_ssh(), refusal="KeyImportError"),
+    Row("parallel-ssh by an agent", lambda: " ".join(PSSH), lambda: VENV, parallel_ssh("agent")),
+    Row("russh", lambda: "0.58.0", lambda: RUST, lambda _: [str(CACHE / "rust" / "target" / "debug" / "by-russh")]),
+    Row("Dropbear", debian("dropbear-bin"), lambda: NOTHING, lambda _: ["sh", str(HERE / "by_dropbear.sh")],
+        refusal="No auth methods could be used"),
+    Row("sshfs", debian("sshfs"), lambda: NOTHING, lambda _: ["sh", str(HERE / "by_sshfs.sh")], as_person=True),
 )  # fmt: skip
 
 
@@ -133,7 +160,8 @@ def main() -> int:
         subprocess.run(command, check=True, timeout=PATIENCE)
     with Lab.start() as lab:
         envs = {"ed25519": _files(lab, lab.person("alice"), []), "ecdsa": _files(lab, lab.person("dana"), ["ecdsa"])}
-        bad = [row.name for row in rows if not _try(lab, row, envs[row.key])]
+        alice = PersonAtSsh.make(lab.person("alice"), CACHE)
+        bad = [row.name for row in rows if not _try(lab, row, envs[row.key], alice)]
     print(f"{len(rows) - len(bad)} of {len(rows)} as they should be{': not ' + ', '.join(bad) if bad else ''}")
     return 1 if bad else 0
 
@@ -163,13 +191,14 @@ def _files(lab: Lab, person: Person, own_key: list[str]) -> dict[str, str]:
     }
 
 
-def _try(lab: Lab, row: Row, env: dict[str, str]) -> bool:
+def _try(lab: Lab, row: Row, env: dict[str, str], person: PersonAtSsh) -> bool:
     """Whether the row did what it should: logged in, or failed with the words that it is known for."""
     modules = {"NODE_PATH": str(CACHE / "npm" / "node_modules")}
     try:
         done = subprocess.run(
-            row.login(env), env={**os.environ, **env, **modules}, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False, timeout=PATIENCE,
+            person.words(*row.login(env)) if row.as_person else row.login(env),
+            env=dict(person.env) if row.as_person else {**os.environ, **env, **modules},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         print(f"{row.name}: no end within {PATIENCE} s")

@@ -41,6 +41,9 @@ class PersonAtSsh:
 
     def run(self, *command: str, timeout: float = 60, env: Mapping[str, str] | None = None) -> Result:
         """Runs a command to its end, without a terminal; ``env`` is added to the person's environment."""
+        return run(self.words(*command), {**self.env, **(env or {})}, stdin="", timeout=timeout)
+
+    def words(self, *command: str) -> list[str]:
+        """The argument list that runs a command there."""
         inside = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-        words = [*inside, "/bin/sh", "-c", _LAID_OVER, str(self.passwd), *command]
-        return run(words, {**self.env, **(env or {})}, stdin="", timeout=timeout)
+        return [*inside, "/bin/sh", "-c", _LAID_OVER, str(self.passwd), *command]
