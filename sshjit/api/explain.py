@@ -25,8 +25,12 @@ class ExplainBody:
     reason: str
     start: int | None
     break_glass: bool
+    each: bool = wire.added(2, default=False, weakens=True)
+    """Each host for itself, as if nothing else were asked: the answer's ``each`` says it, the rest the first host."""
 
 
+MOST_EACH = 64
+"""Hosts of one question with ``each``: a list of hosts is asked in parts, so that nobody waits long behind it."""
 Verdict = Literal["allow", "approval", "step_up", "denied"]
 """At once; after approvals; after a better sign-in; no."""
 
@@ -75,6 +79,18 @@ class TermsView:
 
 
 @dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """What would become of the ask for this host alone. ``verdict``, ``code`` and ``login`` are as in the answer."""
+
+    host: str
+    verdict: Verdict
+    code: str
+    login: str | None
+    approvals: tuple[str, ...]
+    """A role for each approval that it would need."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExplainReply(Reply):
     """The answer and every rule, in file order."""
 
@@ -99,3 +115,5 @@ class ExplainReply(Reply):
     """What the sign-in lacks, or has almost: sentences without a capital and a full stop."""
     on_call: tuple[TurnView, ...] = wire.added(2, default=())
     """The person's turns of now."""
+    each: tuple[HostAnswer, ...] = wire.added(2, default=())
+    """Where it was asked for: an answer for each host, in the order of the question."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.explain import ExplainReply
 from sshjit.api.message import Message
 from sshjit.limits import Hosts, Id
@@ -29,3 +30,5 @@ class Explain(Message, answer=ExplainReply):
     start: int | None
     break_glass: bool
     address: str
+    each: bool = wire.added(2, default=False, weakens=True)
+    """Each host for itself; at most ``MOST_EACH``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sshjit import access_request, explanation, policy, requests
-from sshjit.api.explain import ExplainReply, TermsView, Verdict
+from sshjit.api.explain import MOST_EACH, ExplainReply, HostAnswer, TermsView, Verdict
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.explain import Explain
 from sshjit.ca_protocol.operating import (
@@ -56,6 +56,8 @@ def explain(context: Context, message: Explain) -> ExplainReply:
     login_id, login = _whose(context, message)
     want = replace(access_request.read(message, context.now), ticket=policy.ASSUMED)
     hosts = lookup.target_hosts(context, message)
+    answers = _for_each(context, login_id, login, hosts, want) if message.each else ()
+    hosts = hosts[:1] if message.each else hosts
     subject = context.policy_subject(login)
     there, facts = context.policy_hosts(hosts), usage.facts(context, subject.id)
     explained = policy.explain(context.policy, subject, there, want, context.now, facts=facts)
@@ -78,7 +80,27 @@ def explain(context: Context, message: Explain) -> ExplainReply:
         policy=context.policy.digest,
         remarks=(*login.opened.remarks, *policy.near_groups(context.policy, subject)),
         on_call=turns_now(subject, context.now),
+        each=answers,
     )
+
+
+def _for_each(
+    context: Context, login_id: str, login: Login, hosts: tuple[Host, ...], want: policy.Ask
+) -> tuple[HostAnswer, ...]:
+    """The answer for each host, as if nothing else were asked. Raises ``Invalid``: ``too_many_hosts``."""
+    if len(hosts) > MOST_EACH:
+        raise Invalid("too_many_hosts", f"at most {MOST_EACH} hosts are explained at once, not {len(hosts)}")
+    subject, answers = context.policy_subject(login), []
+    for host in hosts:
+        explained = policy.explain(context.policy, subject, context.policy_hosts((host,)), want, context.now)
+        _, steps = explanation.terms_and_steps(explained)
+        approvals = tuple(step.role for step in steps for _ in range(step.count))
+        try:
+            answer = _answer(context, login_id, login, (host,), want)
+        except Invalid as error:
+            answer = _Answer("denied", error.code)
+        answers.append(HostAnswer(host.name, answer.verdict, answer.code, explained.login, approvals))
+    return tuple(answers)
 
 
 def _whose(context: Context, message: Explain) -> tuple[str, Login]:

@@ -60,7 +60,8 @@ def config(machine: Machine, options: Options) -> int:
     for folder in machine.login_folders():
         sshconfig.read_copies(folder / "open")
     names = " ".join(host.name for host in chosen[:_SHOWN]) + (" …" if len(chosen) > _SHOWN else "")
-    machine.terminal.say(f"plain ssh reaches {len(chosen)} names: {names}")
+    count = "1 name" if len(chosen) == 1 else f"{len(chosen)} names"
+    machine.terminal.say(f"plain ssh reaches {count}: {names}" if chosen else "plain ssh reaches no host of yours yet")
     return _check(machine, there, PersonConfig.of(machine.environ))
 
 

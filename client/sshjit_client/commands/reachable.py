@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from sshjit.api.explain import ExplainBody, ExplainReply
+from sshjit.api.explain import HostAnswer
 from sshjit.api.hosts import HostView
 from sshjit.api.views import RequestState, RequestView
 from sshjit_client.api.full import Filter, FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.console.times import at
+from sshjit_client.requests import explained_hosts
 from sshjit_client.storage.machine import Session
 
-_AT_ONCE = 6
-"""Questions that the server gets at the same time."""
 _ORDER = ("open", "pending", "allow", "approval", "reason", "step_up", "denied")
 
 
@@ -41,29 +39,16 @@ def look(session: Session, api: FullApi, hosts: Sequence[HostView], limit: int) 
     now = resolve_request.now(api)
     first = sorted(hosts, key=lambda host: (host.name not in by_host, host.name))[:limit]
 
-    def one(host: HostView) -> Reachable:
-        if host.name in by_host:
-            return _held(host, by_host[host.name], now)
-        return _explained(host, FullApi(session.url, session.token).explain(_question(host.name)))
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        views = list(pool.map(one, first))
-    return sorted(views, key=lambda view: (_ORDER.index(view.verdict), view.host.name))
-
-
-def _question(name: str) -> ExplainBody:
-    return ExplainBody(
-        person=None,
-        hosts=(name,),
-        labels=(),
-        login=None,
-        action="shell",
-        command=None,
-        duration=None,
-        reason="",
-        start=None,
-        break_glass=False,
+    asked = explained_hosts.ask(
+        lambda: FullApi(session.url, session.token),
+        api.version,
+        [host.name for host in first if host.name not in by_host],
     )
+    views = [
+        _held(host, by_host[host.name], now) if host.name in by_host else _explained(host, asked[host.name])
+        for host in first
+    ]
+    return sorted(views, key=lambda view: (_ORDER.index(view.verdict), view.host.name))
 
 
 def _held(host: HostView, request: RequestView, now: int) -> Reachable:
@@ -74,16 +59,15 @@ def _held(host: HostView, request: RequestView, now: int) -> Reachable:
     return Reachable(host, "open", request.login, when)
 
 
-def _explained(host: HostView, reply: ExplainReply) -> Reachable:
-    account = reply.login or ""
-    if reply.verdict == "allow":
+def _explained(host: HostView, answer: HostAnswer) -> Reachable:
+    account = answer.login or ""
+    if answer.verdict == "allow":
         return Reachable(host, "allow", account, "granted immediately")
-    if reply.verdict == "approval":
-        count = sum(step.count for step in reply.steps)
-        roles = ", ".join(dict.fromkeys(step.role for step in reply.steps))
+    if answer.verdict == "approval":
+        count, roles = len(answer.approvals), ", ".join(dict.fromkeys(answer.approvals))
         return Reachable(host, "approval", account, f"needs {count} approval{'' if count == 1 else 's'} ({roles})")
-    if reply.verdict == "step_up":
+    if answer.verdict == "step_up":
         return Reachable(host, "step_up", account, "needs a better sign-in")
-    if reply.code == "bad_reason":
+    if answer.code == "bad_reason":
         return Reachable(host, "reason", account, "needs a reason")
     return Reachable(host, "denied", "", "not allowed")

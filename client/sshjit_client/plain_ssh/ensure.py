@@ -28,6 +28,7 @@ from sshjit_client.identity import signed_request
 from sshjit_client.plain_ssh import certificates, hosts, ssh_config
 from sshjit_client.plain_ssh.certificates import Pair
 from sshjit_client.plain_ssh.layout import Layout
+from sshjit_client.requests import explained_hosts
 from sshjit_client.ssh import agent_certificates
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine, Session
@@ -109,7 +110,7 @@ def _view(machine: Machine, session: Session, api: FullApi, name: str, account: 
 
     """
     shown = f"{account}@{name}" if account else name
-    would = api.explain(hosts.body(name, account))
+    would = api.explain(explained_hosts.question((name,), account))
     if would.verdict != "allow":
         raise _needs(would, shown)
     ask = AskBody((name,), account, "shell", None, None, "", certificate=True)

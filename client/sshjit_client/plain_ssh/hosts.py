@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from sshjit import names
-from sshjit.api.explain import ExplainBody, ExplainReply
+from sshjit.api.explain import HostAnswer
 from sshjit.api.hosts import HostView
-from sshjit.errors import Invalid, SshJitError
+from sshjit.errors import Invalid
 from sshjit_client.api.full import FullApi
 from sshjit_client.connecting.certificate import CheckedCertificate
+from sshjit_client.requests import explained_hosts
 from sshjit_client.storage import files
 
 A = TypeVar("A")
@@ -24,7 +25,7 @@ B = TypeVar("B")
 _REASON = "bad_reason"
 """The code of a request that needs a reason: the person may have it."""
 AT_ONCE = 8
-"""Questions to the server, and runs of ``ssh -G``, at a time."""
+"""Runs of ``ssh -G`` at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ def reachable(new_api: Callable[[], FullApi]) -> tuple[PlainHost, ...]:
         SshJitError: what the server answers.
 
     """
-    hosts = new_api().hosts().hosts
+    api = new_api()
+    hosts = api.hosts().hosts
     by_name = {host.name: host for host in hosts}
-    answers = at_once(lambda host: _explained(new_api(), host.name), hosts)
+    answers = explained_hosts.ask(new_api, api.version, list(by_name))
     named = []
-    for host, answer in zip(hosts, answers, strict=True):
-        account, bastion = _account(answer), _bastion(by_name.get(host.via))
+    for host in hosts:
+        account, bastion = _account(answers.get(host.name)), _bastion(by_name.get(host.via))
         if account and (bastion or not host.via):
             checked = [_checked(name, host) for name in dict.fromkeys((host.name, *host.aliases))]
             named += [PlainHost(*each, account, bastion) for each in checked if each is not None]
@@ -103,22 +105,7 @@ def at_once(work: Callable[[A], B], items: Iterable[A]) -> list[B]:
         return list(workers.map(work, items))
 
 
-def body(host: str, account: str | None) -> ExplainBody:
-    """The question what would become of a request for a shell."""
-    return ExplainBody(None, (host,), (), account, "shell", None, None, "", None, break_glass=False)
-
-
-def _explained(api: FullApi, name: str) -> ExplainReply | None:
-    """What would become of a request for this host; ``None`` if even the question is refused."""
-    try:
-        return api.explain(body(name, None))
-    except SshJitError as error:
-        if error.family == "failed" or error.code.startswith("login"):
-            raise
-        return None
-
-
-def _account(answer: ExplainReply | None) -> str:
+def _account(answer: HostAnswer | None) -> str:
     """Who one is on a host that one may have; empty if one may not."""
     if answer is None or answer.login is None or (answer.verdict == "denied" and answer.code != _REASON):
         return ""

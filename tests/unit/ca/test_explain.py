@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit.api.explain import MOST_EACH
 from sshjit.errors import Invalid, Refused, SshJitError
 from tests.support.break_glass import GLASS, REASON, break_glass
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
@@ -222,3 +223,25 @@ def test_the_dry_run_says_what_asking_says(ca: Installation, seed: int) -> None:
     codes = {code for _, code in seen}
     assert {"", "no_rule", "locked", "unknown_host", "bad_reason", "step_up"} <= codes, codes
     assert {"allow", "approval", "step_up", "denied", "invalid"} == {verdict for verdict, _ in seen}
+
+
+def test_each_host_of_a_question_has_the_answer_that_it_would_have_alone(ca: Installation) -> None:
+    """Under another rule, for another reason, or for none of them."""
+    login = ca.native(ALICE)
+    names = [f"app{number}" for number in range(MOST_EACH)]
+    for name in names:
+        ca.say(m.AddHost(name, (), "192.0.2.9", 22, (("env", "staging"),), ()), m.HostReply, "admin")
+    hosts = ("db1", "web1", "app0")
+    asked = replace(QUESTION, login_id=login, hosts=hosts, each=True)
+    reply = ca.say(asked, m.ExplainReply)
+    for answer, host in zip(reply.each, hosts, strict=True):
+        alone = explain(ca, login, host)
+        needed = tuple(step.role for step in alone.steps for _ in range(step.count))
+        assert answer == m.HostAnswer(host, alone.verdict, alone.code, alone.login, needed)
+    assert {answer.verdict for answer in reply.each} > {"allow"}
+    assert replace(reply, each=()) == explain(ca, login, "db1"), "the rest is about the first"
+    assert explain(ca, login, "db1").each == ()
+    with pytest.raises(Invalid, match=f"at most {MOST_EACH} hosts are explained at once") as error:
+        ca.say(replace(asked, hosts=("db1", *names)), m.ExplainReply)
+    assert error.value.code == "too_many_hosts"
+    assert len(ca.say(replace(asked, hosts=tuple(names)), m.ExplainReply).each) == MOST_EACH

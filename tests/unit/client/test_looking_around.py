@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from sshjit import ca_protocol as m
+from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.api.log import EntryView
-from sshjit.errors import Failed
+from sshjit.errors import Failed, Refused
 from sshjit.terminal_text import width
 from sshjit_client.__main__ import SUBCOMMANDS
 from sshjit_client.api.full import FullApi
@@ -25,6 +26,7 @@ from sshjit_client.console import exit_codes
 from sshjit_client.console.command_files import COMMANDS
 from sshjit_client.console.terminal import Terminal
 from sshjit_client.diagnosis import machine_checks, trial
+from sshjit_client.requests import explained_hosts
 from sshjit_client.storage import host_names, settings
 from sshjit_client.storage.machine import Machine
 from tests.support.client_server import ClientServer
@@ -69,6 +71,9 @@ def test_what_can_be_reached_and_what_it_takes(alice: Laptop, server: ClientServ
     short = alice.run("hosts", "--limit", "1", "--label", "env=staging")
     assert [line.split()[0] for line in short.stdout.splitlines()] == ["HOST", "web1"]
     assert "hint: 1 more: --host PART" in short.stderr
+    server.calls.clear()
+    assert {line.split()[0] for line in alice.run("hosts").stdout.splitlines()} == set(rows)
+    assert server.calls.count("POST /api/v1/explain") == 1
     names = [name for host in ("db1", "vault1", "web1", "web2") for name in (host, f"{host}.lab")]
     assert alice.run("completion", "hosts").stdout.split() == names
     screen, _ = typed(alice, "hosts")
@@ -96,6 +101,32 @@ def test_lists_show_the_living_with_their_address_and_count_the_dead(
     assert [each["pending_until"] for each in queue] == sorted(each["pending_until"] for each in queue)
     assert len(queue) == 2
     assert queue[0]["page"] == f"{server.url}/requests/{queue[0]['id']}"
+
+
+def test_an_older_server_is_asked_host_by_host(alice: Laptop, server: ClientServer) -> None:
+    """And so is one whose CA is older: the answers are the same. A host that it says nothing of is not allowed."""
+
+    class Behind(FullApi):
+        """A front end whose CA is of version 1."""
+
+        def explain(self, body: ExplainBody) -> ExplainReply:
+            if body.each:
+                raise Refused("too_old", "the CA is too old")
+            return super().explain(body)
+
+    session = Machine.here(alice.env).session(time.time())
+    assert session is not None
+    front_end, behind = (lambda cls=cls: cls(session.url, session.token) for cls in (FullApi, Behind))
+    hosts = ["db1", "vault1", "web1"]
+    answers = explained_hosts.ask(front_end, 2, hosts)
+    assert [(answer.verdict, answer.code, answer.login) for answer in answers.values()] == [
+        ("denied", "bad_reason", "postgres"), ("denied", "no_rule", None), ("allow", "", "deploy"),
+    ]  # fmt: skip
+    assert explained_hosts.ask(front_end, 1, hosts) == explained_hosts.ask(behind, 2, hosts) == answers
+    asked = explained_hosts.ask(front_end, 1, ["db1", "db2"])
+    assert [answer.code for answer in asked.values()] == ["bad_reason", "unknown_host"]
+    server.alter = lambda path, value: {**value, "each": value["each"][1:]} if path.endswith("/explain") else value
+    assert explained_hosts.ask(front_end, 2, hosts)["db1"].verdict == "denied"
 
 
 def test_every_look_has_json(alice: Laptop, server: ClientServer) -> None:

@@ -309,8 +309,9 @@ def test_t51_nothing_from_a_lying_server_becomes_a_line_of_its_own(laptop: Lapto
             if host["name"] == "db1":
                 host["address"] += evil
             host["aliases"] = [*host["aliases"], f"web9{evil}", "*", "web*", "-oProxyCommand=x", "a b"]
-        if path.endswith("/explain") and "web2" in value["hosts"]:
-            value["login"] += evil
+        for answer in value["each"] if path.endswith("/explain") else ():
+            if answer["host"] == "web2":
+                answer["login"] += evil
         return value
 
     server.host("web2", 1)
@@ -318,6 +319,14 @@ def test_t51_nothing_from_a_lying_server_becomes_a_line_of_its_own(laptop: Lapto
     text = laptop.run("config").stdout
     assert "ProxyCommand" not in text
     assert [line for line in text.splitlines() if line.startswith("Host ")] == ["Host web1", "Host web1.lab"]
+
+
+def test_all_hosts_are_one_question(laptop: Laptop, server: ClientServer) -> None:
+    laptop.run("login")
+    server.host("web2", 1)
+    server.calls.clear()
+    assert "Host web2" in laptop.run("config").stdout
+    assert server.calls.count("POST /api/v1/explain") == 1
 
 
 def test_t40_an_account_is_a_word_to_the_shell(laptop: Laptop, tmp_path: Path) -> None:
