@@ -135,8 +135,9 @@ def extend(machine: Machine, options: Options) -> int:
     if len(grants) > 1:
         named = ", ".join(f"{request_text.short(grant.id)} ({request_text.what(grant)})" for grant in grants)
         raise Invalid("which_request", f"several are open there: {named}", hint="ssh-jit extend ID")
-    options.reason = reason_prompt.given(machine.terminal, options.reason, "why do you need more time?")
-    body = ExtendBody(options.reason)
+    if grants[0].extend_by is not None:  # else the server says why not, and nobody types a reason in vain
+        options.reason = reason_prompt.given(machine.terminal, options.reason, "Why do you need more time?")
+    body = ExtendBody(options.reason or "")
     reply = signed_request.extend(machine, session, grants[0], body, lambda body: api.extend(grants[0].id, body))
     for note in reply.notes:
         machine.terminal.say(note)

@@ -65,15 +65,26 @@ def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestV
     """
     live = [request for request in api.requests("mine", _OPEN).requests if request.extends is None]
     if prefix is not None:
-        return _begun(api, [request for request in live if names.lowered(prefix) in request.hosts]) or [
-            matching(prefix, live)
-        ]
+        there = _begun(api, [request for request in live if names.lowered(prefix) in request.hosts])
+        return there or [_open(prefix, live)]
     live = _begun(api, live)
     if len(live) > 1:
         named = ", ".join(f"{request_text.short(request.id)} ({request_text.what(request)})" for request in live)
         hint = f"ssh-jit {command} host, or ssh-jit {command} ID"
         raise Invalid("which_request", f"several are open: {named}", hint=hint)
     return live
+
+
+def _open(prefix: str, live: list[RequestView]) -> RequestView:
+    """``matching``, for what may be meant for a host."""
+    try:
+        return matching(prefix, live)
+    except Invalid as error:
+        if error.code != "unknown_request":
+            raise
+        raise Invalid(
+            error.code, f"nothing of yours is open at {names.show(prefix)}", hint="ssh-jit requests"
+        ) from None
 
 
 def _begun(api: FullApi, requests: list[RequestView]) -> list[RequestView]:

@@ -60,7 +60,8 @@ def certificate(kept: Certificate, until: int, host: HostView, bundle: Bundle, s
     if not kept.valid_after <= now < kept.valid_before:
         yield Finding("note", "certificate", f"it ended {end}; the next connection gets another one")
     else:
-        yield Finding("ok", "certificate", f"serial {kept.serial}, until {end}, by this clock until {at(until)}")
+        here = "" if at(until) == end else f", by this clock until {at(until)}"
+        yield Finding("ok", "certificate", f"serial {kept.serial}, until {end}{here}")
     fitting = [principal for principal in kept.principals if principal.partition("@")[2] == host.id]
     if fitting:
         accounts = ", ".join(principal.partition("@")[0] for principal in fitting)

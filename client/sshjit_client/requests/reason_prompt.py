@@ -46,7 +46,7 @@ def given(terminal: Terminal, reason: str | None, question: str) -> str:
 def _typed(terminal: Terminal, prompt: str) -> str:
     for _ in range(TRIES):
         try:
-            return names.free_text(terminal.ask(f"{prompt}: "), "the reason")
+            return names.free_text(terminal.ask(f"{prompt}{'' if prompt.endswith('?') else ':'} "), "the reason")
         except Invalid as invisible:
             terminal.error(invisible)
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from tests.support.break_glass import REASON
 from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.support.signatures import ADMIN_POLICY, SIGNED_POLICY
+from tests.support.typed_session import typed_session
 from tests.support.waiting import PATIENCE
 from tests.unit.client.conftest import Laptop
 
@@ -116,7 +118,26 @@ def test_an_extension_is_asked_for_and_waited_for(alice: Laptop, server: ClientS
     assert done.returncode == 0, done.stderr
     assert "30 min more, for req-" in done.stdout
     assert f"extended: {server.requests()[0]} is open until" in done.stderr
-    assert alice.run("extend", "db1", "--reason", "x").returncode == 2
+    other = alice.run("extend", "db1", "--reason", "x")
+    assert (other.returncode, other.stderr) == (
+        2,
+        "ssh-jit: nothing of yours is open at 'db1'\nhint: ssh-jit requests\n",
+    )
+
+
+def test_more_time_is_asked_about_only_where_there_is_some(alice: Laptop, server: ClientServer) -> None:
+    """At a terminal: where the rule gives none, the person is told so, and types no reason in vain."""
+    alice.run("request", "web1")
+    words = [sys.executable, "-m", "sshjit_client", "extend", "web1"]
+    with typed_session(words, alice.env) as session:
+        session.wait_for("Why do you need more time? ")
+        session.interrupt()
+        assert session.end() == 130
+    server.front.ca.change_policy('extend = { count = 2, by = "30m" }\n', "")
+    with typed_session(words, alice.env) as session:
+        assert session.end() == 4
+        assert "Why do you need" not in session.text
+        assert "does not allow extensions" in session.text
 
 
 def test_what_is_said_meanwhile_reaches_whoever_waits(alice: Laptop, bob: Laptop, server: ClientServer) -> None:

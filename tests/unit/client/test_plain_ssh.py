@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
-from sshjit_client.plain_ssh import ensure, fast, person_config, putty, ssh_config
+from sshjit_client.plain_ssh import ensure, fast, own_settings, person_config, putty, ssh_config
 from sshjit_client.plain_ssh.hosts import Bastion, PlainHost
 from sshjit_client.plain_ssh.layout import Layout
 from sshjit_client.plain_ssh.person_config import PersonConfig
@@ -447,6 +448,70 @@ def test_the_way_through_a_bastion_is_a_host_of_its_own(tmp_path: Path, name: st
     (tmp_path / "config").write_text(text)
     for each in (name, called):
         subprocess.run(["ssh", "-G", "-F", tmp_path / "config", each], capture_output=True, check=True)
+
+
+WRITTEN = """# written by ssh-jit config --write, which replaces it; ssh-jit config --remove removes it
+
+Match host app1 exec "/python -IS /fast.py /run/plain ensure app1 '%r'"
+    CertificateFile /run/plain/%r@app1-cert.pub
+Host app1
+    HostName 10.0.0.5
+    Port 22
+    User deploy
+    HostKeyAlias app1
+    StrictHostKeyChecking yes
+    UpdateHostKeys no
+    GlobalKnownHostsFile /etc/known /run/plain/app1.known
+    RevokedHostKeys /run/revoked
+    IdentityFile /run/plain/app1
+    CertificateFile /run/plain/app1-cert.pub
+    IdentitiesOnly yes
+    AddKeysToAgent no
+    ProxyJump app1~via
+
+Host app1~via
+    HostName 192.0.2.1
+    Port 2222
+    User jump
+    HostKeyAlias gate
+    StrictHostKeyChecking yes
+    UpdateHostKeys no
+    GlobalKnownHostsFile /etc/known /run/plain/app1~via.known
+    RevokedHostKeys /run/revoked
+    IdentityFile /run/plain/app1~via
+    CertificateFile /run/plain/app1~via-cert.pub
+    IdentitiesOnly yes
+    AddKeysToAgent no
+    ControlMaster no
+    ControlPath none
+"""
+
+
+def test_the_whole_of_what_is_written() -> None:
+    layout = Layout(RUN, Path("/run/revoked"), RUN, Path("/python"), Path("/fast.py"))
+    gate = Bastion("gate", "192.0.2.1", 2222, "jump")
+    host = PlainHost("app1", "10.0.0.5", 22, "deploy", gate, known_hosts="/etc/known")
+    assert ssh_config.included([host], layout) == WRITTEN
+    odd = replace(layout, folder=Path("/a%b"))
+    with pytest.raises(Failed, match="can't name the path") as error:
+        ssh_config.inline([host], odd)
+    assert error.value.code == "odd_path"
+
+
+@pytest.mark.parametrize(
+    "line", ["HostName 192.0.2.9", "Port 2022", "User guest", "RevokedHostKeys /etc/mine", "ProxyJump other"]
+)
+def test_t43_each_line_of_the_person_s_own_file_is_left_to_it(line: str) -> None:
+    layout = Layout(RUN, RUN, RUN, Path("/python"), Path("/fast.py"))
+    gate = Bastion("gate", "192.0.2.1", 2222, "jump")
+    hosts = tuple(PlainHost(name, "10.0.0.5", 22, "deploy", gate) for name in ("app1", "app2"))
+    mine, other = own_settings.applied(hosts, f"Host app1\n    {line}\n".encode())
+    keyword, value = line.split()
+    assert (mine.own, other.own) == ((keyword.lower(),), ())
+    assert mine.account == (value if keyword == "User" else "deploy")
+    block, usual = (ssh_config.block(host, layout).partition("\n\n")[0] for host in (mine, other))
+    assert f"    {keyword} " not in block
+    assert f"    {keyword} " in usual
 
 
 PPK = """PuTTY-User-Key-File-3: ssh-ed25519

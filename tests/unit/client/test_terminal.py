@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import unicodedata
 
 import pytest
@@ -125,3 +127,51 @@ def test_words_are_broken_only_where_no_line_holds_them(text: str, lines: list[s
 )
 def test_exit_codes(error: Invalid | Refused | Failed, code: int) -> None:
     assert exit_codes.of(error) == code
+
+
+@pytest.mark.parametrize(
+    ("typed", "yes"),
+    [("y\n", 1), ("Y\n", 1), ("yes\n", 1), (" YES \n", 1), ("", 0), ("\n", 0), ("n\n", 0), ("yep\n", 0), ("ye", 0)],
+)
+def test_nothing_but_yes_is_yes(typed: str, yes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert Terminal().confirm("really?") == bool(yes)
+
+
+def test_a_quiet_run_prints_what_must_not_be_missed_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    terminal.rewrites = terminal.live = True
+    terminal.quiet = True
+    terminal.say("said")
+    terminal.progress("waiting")
+    terminal.bell()
+    assert capsys.readouterr().err == ""
+    terminal.mark = "BREAK-GLASS: "
+    terminal.warn("warned")
+    terminal.error(Refused("denied", "no", hint="ask"))
+    assert capsys.readouterr().err == "ssh-jit: BREAK-GLASS: warned\nssh-jit: BREAK-GLASS: no\nhint: ask\n"
+    terminal.quiet = False
+    terminal.progress("waiting")
+    terminal.bell()
+    terminal.say("said")
+    shown = "\rssh-jit: BREAK-GLASS: waiting\x1b[K\r\x1b[K\assh-jit: BREAK-GLASS: said\n"
+    assert capsys.readouterr().err == shown
+    terminal.never_ask()
+    terminal.progress("waiting")
+    terminal.bell()
+    assert (capsys.readouterr().err, terminal.asks) == ("", False)
+
+
+@pytest.mark.parametrize(("live", "typing", "asks"), [(1, 1, True), (1, 0, False), (0, 1, False)])
+def test_somebody_is_asked_who_sees_the_question_and_can_answer(live: int, typing: int, *, asks: bool) -> None:
+    terminal = Terminal()
+    terminal.live, terminal.typing = bool(live), bool(typing)
+    assert terminal.asks == asks
+
+
+def test_a_status_line_fits_one_column_less_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Terminal, "columns", staticmethod(lambda: 20))
+    terminal = Terminal()
+    assert terminal.fits("0123456789")
+    assert not terminal.fits("0123456789a"), "a full line would wrap on some terminals"
+    assert not terminal.fits("01234567\x1b"), "it is printed as four characters"

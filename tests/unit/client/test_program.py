@@ -1,0 +1,138 @@
+"""Which ssh is run, and what is read of the OpenSSH programs: each reason to pass one over, by itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from sshjit.errors import Failed
+from sshjit_client.ssh import openssh, program
+
+
+def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
+    """A program that can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def found(*folders: Path | str, passed: tuple[str, ...] = ()) -> str:
+    """What is found in these folders of ``PATH``."""
+    return program.find({"PATH": os.pathsep.join(map(str, folders))}, passed)
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    """An ssh that nothing is wrong with."""
+    return executable(tmp_path / "real" / "ssh")
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "unexecutable", "ourselves", "another ssh-jit", "passed"])
+def test_what_is_no_ssh_to_run_is_passed_over(
+    tmp_path: Path, real: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, own = tmp_path / "first" / "ssh", executable(tmp_path / "tool")
+    first.parent.mkdir()
+    monkeypatch.setattr(sys, "argv", [str(own)])
+    match kind:
+        case "folder":
+            first.mkdir()
+        case "unexecutable":
+            executable(first).chmod(0o644)
+        case "ourselves":
+            first.symlink_to(own)
+        case "another ssh-jit":
+            first.symlink_to(executable(tmp_path / "elsewhere" / "ssh-jit"))
+        case "passed":
+            executable(first)
+    passed = (str(first),) if kind == "passed" else ()
+    assert found(first.parent, real.parent, passed=passed) == str(real)
+    assert found(first.parent, passed=passed) == ""
+
+
+def test_the_first_of_path_counts_and_an_empty_part_is_the_current_folder(
+    tmp_path: Path, real: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = executable(tmp_path / "other" / "ssh")
+    assert found(other.parent, real.parent) == str(other)
+    monkeypatch.chdir(real.parent)
+    assert found("", other.parent) == os.path.join(".", "ssh")  # noqa: PTH118  # what PATH says, letter by letter
+    monkeypatch.setattr(os, "defpath", str(other.parent))
+    assert program.find({}) == str(other)
+
+
+def test_the_words_that_came_back_pass_over_what_they_were_started_with(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long they are, and what else is in the variable counts for nothing."""
+    other = executable(tmp_path / "other" / "ssh")
+    monkeypatch.setenv("PATH", f"{real.parent}{os.pathsep}{other.parent}")
+    for words in (["web1", "true"], ["web1", "x" * 5000]):
+        monkeypatch.setattr(sys, "argv", ["ssh-jit", *words])
+        monkeypatch.delenv(program.STARTED, raising=False)
+        path, environ = program.command(words)
+        assert path == str(real)
+        monkeypatch.setenv(program.STARTED, environ[program.STARTED])
+        assert program.command(words)[0] == str(other), "the first one has led back to us"
+    for odd in ("", "x\x1f\x1fweb1", "²\x1f\x1fweb1", "1\x1f\x1f"):
+        monkeypatch.setenv(program.STARTED, odd)
+        assert program.command(["-G", "web1"])[0] == str(real)
+
+
+def test_connections_that_start_one_another_end(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(real.parent))
+    monkeypatch.setattr(sys, "argv", ["ssh-jit", "something else"])
+    for depth in range(program.DEEPEST):
+        monkeypatch.setenv(program.STARTED, f"{depth}\x1f\x1fother")
+        assert program.command(["web1"])[1][program.STARTED].startswith(f"{depth + 1}\x1f")
+    monkeypatch.setenv(program.STARTED, f"{program.DEEPEST}\x1f\x1fother")
+    with pytest.raises(program.NoSsh, match="9 times over"):
+        program.command(["web1"])
+    monkeypatch.setenv(program.STARTED, "1\x1f\x1fweb1\x1fa")
+    with pytest.raises(program.NoSsh, match="2 times over"):
+        program.command(["web1", "a"])
+
+
+def test_what_ssh_runs_for_a_question_of_ours_knows_it(tmp_path: Path) -> None:
+    """``Match exec`` runs there: ssh-jit in it must ask nothing. Messages are English, since they are read."""
+    told = tmp_path / "told"
+    config = f'Match exec "echo $SSH_JIT_INSIDE $LC_ALL > {told}"\n    User x\nMatch all\n    Port 7\n    Port 8\n'
+    values = openssh.RunningQuery(["--", "web1"], config).answer()
+    assert told.read_text() == "1 C\n"
+    assert values["port"] == "7", "the first line counts"
+
+
+def test_a_question_within_a_question_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(program.INSIDE, "1")
+    with pytest.raises(Failed, match="your ssh configuration") as error:
+        openssh.RunningQuery(["--", "web1"], "")
+    assert error.value.code == "asked_itself"
+
+
+@pytest.mark.parametrize(
+    ("errors", "shown"),
+    [
+        (
+            "config: line 2: Bad configuration option: x\nconfig: terminating, 1 bad configuration options\n",
+            "config: line",
+        ),
+        ("OpenSSH_9.2p1 Debian\ndebug1: a\ndebug2: b\ndebug3: c\n\n  \nWarning: no xauth\nreal one\n", "real one"),
+        ("  first\nsecond\n", "first"),
+        ("debug1: only\n", "exit 3"),
+        ("", "exit 3"),
+    ],
+)
+def test_the_first_line_about_an_error_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: str, shown: str
+) -> None:
+    (tmp_path / "errors").write_text(errors)
+    executable(tmp_path / "ssh", f"#!/bin/sh\n/bin/cat {tmp_path}/errors >&2\nexit 3\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Failed) as error:
+        openssh.RunningQuery(["--", "web1"], "").answer()
+    assert error.value.message.startswith(f"ssh failed: {shown}")
+    assert error.value.hint == ("if another ssh reads it, write before it: IgnoreUnknown x" if "Bad" in errors else "")
