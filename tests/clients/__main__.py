@@ -204,8 +204,10 @@ def _try(lab: Lab, row: Row, env: dict[str, str], person: PersonAtSsh) -> bool:
         print(f"{row.name}: no end within {PATIENCE} s")
         return False
     account = lab.hosting.hosts["web1"].login
-    shown = account in done.stdout.split() or ("etc/" in done.stdout.split() or " etc" in done.stdout)
-    good = done.returncode == 0 and shown if not row.refusal else done.returncode != 0 and row.refusal in done.stderr
+    shown = {account, "etc", "etc/"} & set(done.stdout.split())
+    good = (
+        done.returncode == 0 and bool(shown) if not row.refusal else done.returncode != 0 and row.refusal in done.stderr
+    )
     what = "logs in" if good and not row.refusal else f"cannot: {row.refusal}" if good else "NOT AS IT SHOULD BE"
     print(f"{row.name} ({row.version()}): {what}")
     if not good:

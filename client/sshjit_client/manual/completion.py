@@ -65,10 +65,14 @@ else
 fi
 """
 _FISH = r"""# fish completion for ssh-jit; written by `ssh-jit completion fish`
+function __ssh_jit_hosts
+    set -l user (string match -r '^[^@]*@' -- (commandline -ct))
+    ssh-jit completion hosts 2>/dev/null | string replace -r '^' -- "$user"
+end
 set -l commands {commands}
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
-complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "(ssh-jit completion hosts 2>/dev/null)"
-complete -c ssh-jit -n "__fish_seen_subcommand_from {fish_hosts}" -f -a "(ssh-jit completion hosts 2>/dev/null)"
+complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "(__ssh_jit_hosts)"
+complete -c ssh-jit -n "__fish_seen_subcommand_from {fish_hosts}" -f -a "(__ssh_jit_hosts)"
 {lines}
 """
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sshjit_client.console import helptext
 from sshjit_client.manual import command_table
 
+_DATE = "2026-11-30"
+"""Of the last change of what the page says; set by hand, so that the page is the same wherever it is made."""
 _FILES = (
     ("$XDG_CONFIG_HOME/ssh-jit", "the installations: the server's address and the pinned root of each"),
     ("$XDG_STATE_HOME/ssh-jit", "the newest bundle of each, and the names of its hosts"),
@@ -16,7 +18,7 @@ def text() -> str:
     """The page in the language of man(7)."""
     usage, _, rest = helptext.PAGE.partition("\n\n")
     lines = [
-        '.TH SSH-JIT 1 "" "ssh-jit" "User Commands"',
+        f'.TH SSH-JIT 1 {_DATE} "ssh-jit" "User Commands"',
         ".SH NAME",
         r"ssh-jit \- short-lived SSH certificates, asked for when they are needed",
         ".SH SYNOPSIS",

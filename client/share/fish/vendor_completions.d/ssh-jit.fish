@@ -1,8 +1,12 @@
 # fish completion for ssh-jit; written by `ssh-jit completion fish`
+function __ssh_jit_hosts
+    set -l user (string match -r '^[^@]*@' -- (commandline -ct))
+    ssh-jit completion hosts 2>/dev/null | string replace -r '^' -- "$user"
+end
 set -l commands approve break-glass cancel comment completion config deny doctor done ensure explain export extend hosts lock locks log login logout open path policy request requests review revoke setup show status unlock whoami
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
-complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "(ssh-jit completion hosts 2>/dev/null)"
-complete -c ssh-jit -n "__fish_seen_subcommand_from break-glass config doctor done ensure explain export extend path request status" -f -a "(ssh-jit completion hosts 2>/dev/null)"
+complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "(__ssh_jit_hosts)"
+complete -c ssh-jit -n "__fish_seen_subcommand_from break-glass config doctor done ensure explain export extend path request status" -f -a "(__ssh_jit_hosts)"
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l action
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l break-glass
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -l for
