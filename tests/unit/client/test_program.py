@@ -78,9 +78,13 @@ def test_the_words_that_came_back_pass_over_what_they_were_started_with(
         assert path == str(real)
         monkeypatch.setenv(program.STARTED, environ[program.STARTED])
         assert program.command(words)[0] == str(other), "the first one has led back to us"
-    for odd in ("", "x\x1f\x1fweb1", "²\x1f\x1fweb1", "1\x1f\x1f"):
+    for odd, deeper in (("", 1), ("x\x1f\x1fweb1", 1), ("٣\x1f\x1fweb1", 1), ("1\x1f\x1f", 2)):
         monkeypatch.setenv(program.STARTED, odd)
-        assert program.command(["-G", "web1"])[0] == str(real)
+        path, environ = program.command(["-G", "web1"])
+        assert (path, environ[program.STARTED].split("\x1f")[0]) == (str(real), str(deeper))
+    monkeypatch.setattr(sys, "argv", ["ssh-jit"])
+    monkeypatch.setenv(program.STARTED, f"1\x1f{real}")
+    assert program.command(["-G", "web1"])[0] == str(real), "no words have come back"
 
 
 def test_connections_that_start_one_another_end(real: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,10 +104,11 @@ def test_connections_that_start_one_another_end(real: Path, monkeypatch: pytest.
 def test_what_ssh_runs_for_a_question_of_ours_knows_it(tmp_path: Path) -> None:
     """``Match exec`` runs there: ssh-jit in it must ask nothing. Messages are English, since they are read."""
     told = tmp_path / "told"
-    config = f'Match exec "echo $SSH_JIT_INSIDE $LC_ALL > {told}"\n    User x\nMatch all\n    Port 7\n    Port 8\n'
+    files = "Match all\n    IdentityFile /a\n    IdentityFile /b\n"
+    config = f'Match exec "echo $SSH_JIT_INSIDE $LC_ALL > {told}"\n    User x\n{files}'
     values = openssh.RunningQuery(["--", "web1"], config).answer()
     assert told.read_text() == "1 C\n"
-    assert values["port"] == "7", "the first line counts"
+    assert values["identityfile"] == "/a", "the first line counts"
 
 
 def test_a_question_within_a_question_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
