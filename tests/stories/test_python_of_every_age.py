@@ -23,7 +23,7 @@ from tests.support import debian_root
 from tests.support.debian_root import System
 
 SUITES = tuple(os.environ.get("SSH_JIT_TEST_SUITES", "trixie sid").split())
-LAUNCHER = """#!/usr/bin/python3
+LAUNCHER = """#!/usr/bin/python3 -Werror::DeprecationWarning
 import sys
 sys.path.insert(0, {folder!r})
 from sshjit_client.__main__ import main
@@ -41,7 +41,7 @@ class OtherLaptop:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Runs a command there; the browser is the lab's, with its own Python."""
-        env = {**self.lab.person("alice").env, "PATH": f"{self.installed}:/usr/bin:/bin"}
+        env = {**self.lab.person("alice").env, "PATH": f"{self.installed}:/usr/sbin:/usr/bin:/sbin:/bin"}
         share = [REPOSITORY, Path(sys.base_prefix), self.installed, Path(env["HOME"]).parents[2]]
         inside = self.system.inside([self.installed / words[0], *words[1:]], share=share)
         return subprocess.run(inside, env=env, capture_output=True, text=True, check=False, timeout=120)

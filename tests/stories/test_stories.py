@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,23 @@ def test_the_provider_is_down(shell: StoryShell) -> None:
         """)
     finally:
         shell.lab.providers["acme"].start()
+
+
+def test_a_ca_that_has_just_started(shell: StoryShell) -> None:
+    """Its first bundle does not say where people sign in: who does so waits a moment, and sees for what."""
+    shell.quietly("alice", "ssh-jit logout")
+    with ExitStack() as paused:
+        paused.enter_context(shell.lab.providers["acme"].pause())
+        shell.lab.ca.kill()
+        shell.lab.ca.start()
+        with shell.starts("alice", "ssh-jit web1 whoami") as session:
+            session.wait_for("the CA has just started and has not reached Acme yet; waiting for it")
+            session.wait_for("s left · waiting until the CA has reached Acme")
+            paused.close()
+            assert session.end() == 0, session.text
+        assert session.text.rstrip().endswith(
+            "signing in with Acme in your browser\nssh-jit: you log in as deploy\ndeploy"
+        )
 
 
 def test_an_approval_that_came_while_nobody_waited(shell: StoryShell) -> None:
