@@ -86,7 +86,11 @@ def _plain_ssh(machine: Machine) -> Iterator[Finding]:
     problems = placement.findings(there, person)
     yield from (Finding("bad", "plain ssh", problem) for problem in problems)
     if written is not None and not problems:
-        yield Finding("ok", "plain ssh", f"it has your certificates for {len(written.hosts)} names")
+        yield Finding(
+            "ok",
+            "plain ssh",
+            f"it has your certificates for {len(written.hosts)} name{'' if len(written.hosts) == 1 else 's'}",
+        )
 
 
 def _about_host(machine: Machine, api: FullApi, typed: str, *, tries: bool) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from sshjit_client import host_certificates
 from sshjit_client.console.times import at
 from sshjit_client.diagnosis.finding import Finding
 from sshjit_client.requests import request_text
-from sshjit_client.ssh import openssh
+from sshjit_client.ssh import jumps, openssh
 
 
 def known(typed: str, reply: HostsReply) -> tuple[HostView | None, Finding]:
@@ -75,6 +75,20 @@ def certificate(kept: Certificate, until: int, host: HostView, bundle: Bundle, s
     else:
         text = "the CA key that signed it is not in the bundle any more"
         yield Finding("bad", "CA key", text, "ssh-jit logout, and connect again")
+    yield _forwarding(kept)
+
+
+_FORWARDED = {"port": "ports", "agent": "the agent", "x11": "X11"}
+
+
+def _forwarding(kept: Certificate) -> Finding:
+    """What may be forwarded by the certificate. It is the rule's choice and no fault, but some programs need it."""
+    extensions = dict(kept.extensions)
+    allowed = [word for kind, word in _FORWARDED.items() if jumps.EXTENSIONS[kind] in extensions]
+    text = f"the rule allows {' and '.join(allowed) if allowed else 'none'}"
+    if jumps.FORWARDING not in extensions:
+        text += '; VS Code Remote, ssh -L and jumps through this host need forwarding = ["port"] in it'
+    return Finding("ok", "forwarding", text)
 
 
 def host_key(typed: str, reply: HostsReply, bundle: Bundle, now: int) -> Finding:

@@ -203,6 +203,28 @@ def test_doctor_tries_the_host_and_says_that_nothing_is_wrong(alice: Laptop) -> 
         assert any(subject in line for line in done.stdout.splitlines()), (subject, subjects)
     assert "sshd took the certificate" in done.stdout
     assert "deploy@web1: sshd wants exactly this" in done.stdout
+    (serial,) = (line for line in done.stdout.splitlines() if "serial" in line)
+    assert "by this clock" not in serial, "both clocks say the same"
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "text"),
+    [
+        (None, 'none; VS Code Remote, ssh -L and jumps through this host need forwarding = ["port"] in it'),
+        ('["agent"]', 'the agent; VS Code Remote, ssh -L and jumps through this host need forwarding = ["port"] in it'),
+        ('["port", "x11"]', "ports and X11"),
+    ],
+)
+def test_doctor_says_what_may_be_forwarded(
+    laptop: Laptop, server: ClientServer, forwarding: str | None, text: str
+) -> None:
+    if forwarding:
+        old = 'extend = { count = 2, by = "30m" }'
+        server.front.ca.change_policy(old, f"{old}\nforwarding = {forwarding}")
+    assert laptop.run("web1", "true").returncode == 0
+    findings = json.loads(laptop.run("doctor", "--no-trial", "--json", "web1").stdout)["findings"]
+    (found,) = (finding for finding in findings if finding["subject"] == "forwarding")
+    assert (found["level"], found["text"]) == ("ok", f"the rule allows {text}")
 
 
 @pytest.mark.parametrize(
