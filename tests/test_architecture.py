@@ -187,7 +187,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     "sshjit_client.requests": [
         ("earlier_request", "request_details", "waiting"),
-        ("explanation", "reason_prompt", "request_args", "request_text", "run_options"),
+        ("explained_hosts", "explanation", "reason_prompt", "request_args", "request_text", "run_options"),
     ],
     "sshjit_client.ssh": [
         ("hardening", "jumps", "reachability", "sshconfig"),
