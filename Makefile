@@ -34,7 +34,7 @@ test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian
 		tests/unit/hostconfig/test_host_join_killed.py tests/unit/hostconfig/test_host_sessions.py \
 		tests/unit/hostconfig/test_host_bastions.py tests/stories/test_ssh_of_every_age.py
 
-test-stories: setup ## what people live through at their terminals, as transcripts on real programs: two minutes
+test-stories: setup ## what people live through at their terminals, as transcripts on real programs, and by other Pythons: five minutes
 	@exec $(python) -m pytest -q tests/stories
 
 test-releases: setup ## try this release with an older one (commit=24add08) and with a made-up later one: ten minutes
