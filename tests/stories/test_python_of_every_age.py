@@ -83,7 +83,7 @@ def test_a_day_by_another_python(laptop: OtherLaptop) -> None:
         assert laptop.said("web1", "echo again") == "again\n"
     assert "deploy@web1" in laptop.said("requests")
     assert [host["access"] for host in json.loads(laptop.said("hosts", "--json"))["hosts"]] == ["open", "denied"]
-    assert "open until" in laptop.said("log")
+    assert "is open to Alice (acme) until" in laptop.said("log")
     assert "clock" in laptop.said("status")
     assert "Host web1\n" in laptop.said("config", "--inline")
     assert len(laptop.said("path", "web1").split()) == 3

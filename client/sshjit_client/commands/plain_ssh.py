@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from sshjit.errors import Invalid, SshJitError
@@ -62,7 +63,19 @@ def config(machine: Machine, options: Options) -> int:
     names = " ".join(host.name for host in chosen[:_SHOWN]) + (" …" if len(chosen) > _SHOWN else "")
     count = "1 name" if len(chosen) == 1 else f"{len(chosen)} names"
     machine.terminal.say(f"plain ssh reaches {count}: {names}" if chosen else "plain ssh reaches no host of yours yet")
+    for text in _of_others(there, {host.name for host in chosen}):
+        machine.terminal.say(text)
     return _check(machine, there, PersonConfig.of(machine.environ))
+
+
+def _of_others(there: Layout, chosen: set[str]) -> Iterator[str]:
+    """A sentence for each other installation that is written for plain ssh and has some of the names as well."""
+    for path in sorted(there.hosts.parent.glob(f"*{there.hosts.suffix}")):
+        held = None if path == there.hosts else hosts.load(path)
+        if held and (both := sorted(chosen & {host.name for host in held.hosts})):
+            listed = " ".join(both[:_SHOWN]) + (" …" if len(both) > _SHOWN else "")
+            of = f"is a host of {path.stem}" if len(both) == 1 else f"are hosts of {path.stem}"
+            yield f"{listed} {of} too; plain ssh takes that of the line that comes first in ~/.ssh/config"
 
 
 def _remove(machine: Machine, there: Layout, person: PersonConfig) -> int:
@@ -83,7 +96,7 @@ def _hosts(machine: Machine, there: Layout, person: PersonConfig, only: list[str
         if unknown := [name for name in only if name not in known]:
             raise Invalid("unknown_host", f"you can't reach {unknown[0]}", hint=f"ssh-jit explain {unknown[0]}")
         reachable = tuple(known[name] for name in dict.fromkeys(only))
-    return own_settings.applied(reachable, person.without(there.included))
+    return own_settings.applied(reachable, person.theirs(there.included))
 
 
 def _check(machine: Machine, there: Layout, person: PersonConfig) -> int:

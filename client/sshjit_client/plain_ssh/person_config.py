@@ -6,6 +6,7 @@ the included file and applies none of its options: the person is given certifica
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit.errors import Failed
+from sshjit_client.ssh import person_file
 from sshjit_client.ssh.sshconfig import quoted
 from sshjit_client.storage import files
 
@@ -42,18 +44,35 @@ class PersonConfig:
         """The file of the person whose environment this is; ``placement`` finds out whether ssh reads that one."""
         return cls.read(Path(environ.get("HOME") or Path.home()))
 
+    def _lines(self, included: Path) -> tuple[list[bytes], list[bytes]]:
+        """The lines at the beginning that are ours, one for each installation, and the others."""
+        lines = (self.text or b"").splitlines(keepends=True)
+        ours = list(itertools.takewhile(lambda text: text == line(included) or person_file.is_ours(text), lines))
+        return ours, lines[len(ours) :]
+
+    def theirs(self, included: Path) -> bytes:
+        """The file without any line of ours."""
+        return b"".join(self._lines(included)[1])
+
     def without(self, included: Path) -> bytes:
-        """The file as it would be without our line."""
-        return (self.text or b"").removeprefix(line(included))
+        """The file as it would be without our line for this installation."""
+        ours, others = self._lines(included)
+        if line(included) in ours:
+            ours.remove(line(included))
+        return b"".join((*ours, *others))
 
     def has(self, included: Path) -> bool:
-        """Whether our line is the first."""
-        return (self.text or b"").startswith(line(included))
+        """Whether our line is the first, or stands among those of other installations there."""
+        return line(included) in self._lines(included)[0]
 
     def misplaced(self, included: Path) -> list[tuple[int, str]]:
         """Where else the file is included: the number of the line, and the section that it stands under (or empty)."""
         places, section = [], ""
-        for number, text in enumerate(self.without(included).splitlines(), start=1 + self.has(included)):
+        ours, others = self._lines(included)
+        first = ours.index(line(included)) if line(included) in ours else None
+        for number, text in enumerate((*ours, *others), start=1):
+            if first is not None and number == first + 1:
+                continue
             if _SECTION.match(text):
                 section = text.strip().decode("utf-8", "replace")
             elif _INCLUDE.match(text) and any(_names(word, included) for word in _words(text)):

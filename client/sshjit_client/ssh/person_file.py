@@ -39,15 +39,24 @@ def changed_since(typed: str, when: int) -> bool:
     return False
 
 
+def is_ours(line: bytes) -> bool:
+    """Whether a line is one that ``ssh-jit config --write`` puts first."""
+    return line.startswith(_OURS[0]) and _OURS[1] in line
+
+
 def without_ours(path: str) -> bytes | None:
-    """What a configuration holds besides our line; ``None``: it has no such line, or cannot be read."""
+    """What a configuration holds besides our first lines, one for each installation.
+
+    ``None``: it has no such line, or cannot be read.
+    """
     try:
         with open(path, "rb") as file:
-            first, rest = file.readline(_MOST), file.read()
+            blank, line = b"", file.readline(_MOST)
+            while is_ours(line):  # an empty line takes its place: ssh names lines by their numbers
+                blank, line = blank + b"\n", file.readline(_MOST)
+            return blank + line + file.read() if blank else None
     except OSError:
         return None
-    # An empty line takes the place of ours: ssh names lines by their numbers.
-    return b"\n" + rest if first.startswith(_OURS[0]) and _OURS[1] in first else None
 
 
 def refresh(folder: str) -> None:

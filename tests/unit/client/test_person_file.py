@@ -42,6 +42,12 @@ def test_the_copy_has_every_line_but_ours_at_its_number(own: Path, folder: Path)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_line_for_each_installation_is_ours(own: Path, folder: Path) -> None:
+    other = LINE.replace("example", "work")
+    own.write_text(LINE + other + OWN + LINE)
+    assert Path(person_file.keep(str(folder))).read_text() == f"\n\n{OWN}{LINE}", "below another line it is theirs"
+
+
 @pytest.mark.parametrize("changed", [f"{LINE}Host b\n", "Host c\n", None])
 def test_the_copy_follows_the_file(own: Path, folder: Path, changed: str | None) -> None:
     own.write_text(LINE + OWN)

@@ -405,6 +405,32 @@ def test_an_include_in_the_wrong_place_is_found(tmp_path: Path, text: str, lines
     assert PersonConfig.read(tmp_path).misplaced(included) == lines
 
 
+def test_two_installations_have_a_line_each(tmp_path: Path) -> None:
+    """Whichever was written last comes first; neither is in a wrong place, and each is taken out by itself."""
+    folder, own = tmp_path / "ssh-jit" / "plain", tmp_path / ".ssh" / "config"
+    one, two = folder / "one.conf", folder / "two.conf"
+    own.parent.mkdir()
+    own.write_text("Host a\n")
+    for included in (one, two):
+        PersonConfig.read(tmp_path).add(included)
+    lines = {included: person_config.line(included).decode() for included in (one, two)}
+    assert own.read_text() == f"{lines[two]}{lines[one]}Host a\n"
+    person = PersonConfig.read(tmp_path)
+    for included in (one, two):
+        assert (person.has(included), person.misplaced(included)) == (True, [])
+        assert person.theirs(included) == b"Host a\n"
+        person.add(included)
+    assert own.read_text() == f"{lines[two]}{lines[one]}Host a\n", "both are there already"
+    own.write_text(f"{lines[two]}{lines[one]}{lines[one]}Host a\n{lines[two]}")
+    person = PersonConfig.read(tmp_path)
+    assert (person.misplaced(one), person.misplaced(two)) == ([(3, "")], [(5, "Host a")])
+    own.write_text(f"{lines[two]}{lines[one]}Host a\n")
+    PersonConfig.read(tmp_path).remove(one, created=False)
+    assert own.read_text() == f"{lines[two]}Host a\n"
+    PersonConfig.read(tmp_path).remove(two, created=False)
+    assert own.read_text() == "Host a\n"
+
+
 def test_the_check_says_where_it_stands_and_what_is_wrong(laptop: Laptop) -> None:
     write(laptop)
     own = config_of(laptop)
@@ -467,6 +493,7 @@ Host app1
     CertificateFile /run/plain/app1-cert.pub
     IdentitiesOnly yes
     AddKeysToAgent no
+    PreferredAuthentications publickey
     ProxyJump app1~via
 
 Host app1~via
@@ -482,6 +509,7 @@ Host app1~via
     CertificateFile /run/plain/app1~via-cert.pub
     IdentitiesOnly yes
     AddKeysToAgent no
+    PreferredAuthentications publickey
     ControlMaster no
     ControlPath none
 """
@@ -499,7 +527,15 @@ def test_the_whole_of_what_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["HostName 192.0.2.9", "Port 2022", "User guest", "RevokedHostKeys /etc/mine", "ProxyJump other"]
+    "line",
+    [
+        "HostName 192.0.2.9",
+        "Port 2022",
+        "User guest",
+        "RevokedHostKeys /etc/mine",
+        "ProxyJump other",
+        "PreferredAuthentications password",
+    ],
 )
 def test_t43_each_line_of_the_person_s_own_file_is_left_to_it(line: str) -> None:
     layout = Layout(RUN, RUN, RUN, Path("/python"), Path("/fast.py"))
@@ -509,7 +545,7 @@ def test_t43_each_line_of_the_person_s_own_file_is_left_to_it(line: str) -> None
     keyword, value = line.split()
     assert (mine.own, other.own) == ((keyword.lower(),), ())
     assert mine.account == (value if keyword == "User" else "deploy")
-    block, usual = (ssh_config.block(host, layout).partition("\n\n")[0] for host in (mine, other))
+    block, usual = (ssh_config.block(host, layout, in_agent=False).partition("\n\n")[0] for host in (mine, other))
     assert f"    {keyword} " not in block
     assert f"    {keyword} " in usual
 

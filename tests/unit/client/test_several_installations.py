@@ -127,6 +127,16 @@ def test_a_host_to_pass_through_that_nobody_could_ask_for_is_said(both: Laptop, 
     assert "web2 is no host of test; test-2 can't be asked, because you are not signed in there" in done.stderr
 
 
+def test_plain_ssh_says_which_one_it_takes(both: Laptop) -> None:
+    assert "too; plain ssh" not in both.run("config", "--write").stderr
+    second = both.run("config", "--write", "--installation", "test-2").stderr
+    assert "web1 web1.lab are hosts of test too; plain ssh takes that of the line that comes first" in second
+    for name in ("test", "test-2"):
+        checked = both.run("config", "--check", "--installation", name).stderr
+        assert "once more" not in checked
+        assert "first line" not in checked
+
+
 def test_each_has_a_key_and_a_sign_in_of_its_own(both: Laptop, server: ClientServer, other: ClientServer) -> None:
     one, two = (logins.current(both.env, name, time.time()) for name in ("test", "test-2"))
     assert one is not None
