@@ -212,6 +212,8 @@ def test_plain_ssh_takes_it_from_the_agent_by_the_written_configuration(world: W
     world.laptop.run("config", "--write")
     for word in ("web1", "web1", f"{ACCOUNT}@web1"):
         assert accepted(plain(world, word)).split()[-1] == "agent"
+    leads = world.laptop.state / "plain" / "web1~id"
+    assert leads.readlink() == Path("web1-cert.pub"), "ssh finds no key beside it"
     assert held(world) == [f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1"]
     shown = json.loads(world.laptop.run("path", "--json", "web1").stdout)
     assert shown["agent"] == world.laptop.env["SSH_AUTH_SOCK"]
@@ -231,6 +233,7 @@ def test_plain_ssh_reads_the_file_where_the_agent_has_it_no_more(world: World, t
     said = plain(world, "web1")
     assert f"ssh-jit: web1: the agent {tmp_path}/agent has your certificate no more{INSTEAD}" in said.replace("\r", "")
     assert accepted(said).split()[-1] != "agent"
+    assert (world.laptop.state / "plain" / "web1~id").readlink() == Path("web1")
     assert "ssh-jit:" not in plain(world, "web1")
     world.forget()
     world.laptop.env["SSH_AUTH_SOCK"] = ""
