@@ -49,6 +49,7 @@ _ENTITIES: dict[str, tuple[str, int, str]] = {
     "hardware-key": ("hardware key", _MADE, "Create"),
     "hardware-key-removal": ("hardware key", _GONE, "Delete"),
     "policy": ("policy", _CHANGED, "Update"),
+    "rota": ("rota", _CHANGED, "Update"),
     "provider": ("identity provider", _MADE, "Create"),
     "lock": ("lock", _MADE, "Create"),
     "unlock": ("lock", _GONE, "Delete"),
