@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -76,6 +77,12 @@ def ticket_server(folder: Path) -> Iterator[TicketServer]:
         yield server
 
 
+def _answers(path: Path) -> bool:
+    """Whether somebody listens: the file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
+
+
 PROGRAM = """
 import http.server, json, socketserver, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -99,7 +106,7 @@ def ticket_program(path: Path) -> Iterator[None]:
     """An operator's own program, which answers over HTTP at a Unix socket."""
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, path])
     try:
-        wait_until(path.exists)
+        wait_until(lambda: _answers(path))
         yield
     finally:
         process.terminate()
