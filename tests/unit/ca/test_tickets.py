@@ -16,6 +16,7 @@ from sshjit import entries, events
 from sshjit.errors import Invalid, Refused
 from sshjit.policy import TicketAnswer, load
 from sshjit.policy.model import Checker
+from sshjit_ca.access.grants import ticket_said
 from sshjit_ca.source_config import CheckerFile, CheckerPlace, checker_place
 from sshjit_ca.sources import tickets
 from sshjit_ca.sources.http_exchange import Question, Unanswered, exchange
@@ -229,6 +230,8 @@ def test_a_checker_that_ca_toml_does_not_have_is_down() -> None:
     [
         (CheckerFile("https://x.example.com/{ticket}/{ticket}"), "must have {ticket} once"),
         (CheckerFile("https://x.example.com/"), "must have {ticket} once"),
+        (CheckerFile("https://x.example.com/{ticket}?and={ticket}"), "must have {ticket} once"),
+        (CheckerFile("https://{ticket}.example.com/{ticket}"), "must have {ticket} once"),
         (CheckerFile("https://x.example.com/a{ticket}"), "must have {ticket} once"),
         (CheckerFile("https://{ticket}.example.com/"), "must have {ticket} once"),
         (CheckerFile("https://x.example.com/?q={ticket}"), "must have {ticket} once"),
@@ -397,6 +400,11 @@ def test_what_was_asked_before_the_policy_changed_does_not_count(ca: Installatio
     assert isinstance(answer, Refused)
     assert answer.code == "ticket_unchecked"
     assert len(server.asked) == 1
+
+
+def test_nothing_is_written_down_of_a_ticket_that_nobody_was_asked_about() -> None:
+    with pytest.raises(ValueError, match="nobody was asked"):
+        ticket_said(TicketAnswer("jira", "CHG-7", "assumed"))
 
 
 def test_an_explanation_asks_nobody(ca: Installation, server: TicketServer) -> None:
