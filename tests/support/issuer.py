@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, RSAKey
@@ -52,6 +53,10 @@ class Issuer:
 
     def answer(self, method: str, path: str, _body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer to a request; more than documents is for those who inherit from it."""
+        asked = dict(parse_qsl(urlsplit(path).query))
+        if not self.down and path.startswith("/authorize?") and asked.get("prompt") == "none":  # nobody is signed in
+            refusal = urlencode({"error": "login_required", "state": asked["state"]})
+            return 302, {"Location": f"{asked['redirect_uri']}?{refusal}"}, b""
         document = self.documents(path) if method == "GET" else None
         return 200 if document is not None else 503, {}, json.dumps(document).encode()
 
