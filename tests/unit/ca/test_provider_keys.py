@@ -189,3 +189,8 @@ def test_keys_that_are_secrets_or_not_for_signing_are_none(acme: Issuer) -> None
     acme.keys.append(acme.keys[0])
     with pytest.raises(Invalid):  # which of the two it is nobody can say
         keys_of(acme.url, Time()).find("first")
+    acme.keys.pop()
+    acme.extra = ({"kty": "oct", "k": "AAAA", "kid": "secret"},)
+    assert keys_of(acme.url, Time()).find(None)["kid"] == "first"
+    with pytest.raises(Invalid):
+        keys_of(acme.url, Time()).find("secret")

@@ -129,6 +129,8 @@ def test_t65_a_logout_token_is_taken_once(ca: Installation) -> None:
         {"sub": None, "sid": None},
         {"sub": ["a-1"]},
         {"sid": {"a": 1}},
+        {"sid": "session-1\n"},
+        {"sub": "a-1\x00"},
     ],
     ids=str,
 )

@@ -87,6 +87,18 @@ def test_userinfo_says_nothing_of_the_sign_in_itself(world: World, about: str) -
     assert login.auth_time == int(world.ca.time) - 5
 
 
+def test_userinfo_does_not_say_who_it_is_by_another_claim_either(world: World) -> None:
+    """Entra ID: ``subject_claim = "oid"``; the ID token alone says it."""
+    world.ca.stop()
+    settings = world.ca.home / "providers.toml"
+    settings.write_text(settings.read_text().replace("claims_from", 'subject_claim = "oid"\nclaims_from'))
+    world.ca.start()
+    first = world.sign_in(oid="o-1")
+    world.issuer.told |= {"oid": "o-2"}
+    assert world.sign_in(oid="o-1", jti="another").person.id == first.person.id
+    assert world.sign_in(oid="o-2").person.id != first.person.id
+
+
 @pytest.mark.parametrize("at_hash", [None, "", "AAAA", 7], ids=str)
 def test_without_at_hash_an_access_token_is_anybodys(world: World, at_hash: object) -> None:
     error = world.refused(at_hash=at_hash)

@@ -47,6 +47,8 @@ class Liar(ThreadingHTTPServer):
         }
         self.token: tuple[int, Any] = (200, {"access_token": "a", "token_type": "Bearer", "id_token": "the-token"})
         self.asked: list[tuple[str, str]] = []
+        self.moved = False
+        """Sends on whoever asks for the metadata."""
         self.pace = 0.0
         """Seconds between two bytes of an answer."""
         self.thread = threading.Thread(target=self.serve_forever, args=(0.02,))
@@ -58,7 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append((self.path, self.headers["Authorization"] or ""))
-        self._say(200, self.server.metadata)
+        moved = self.server.moved and self.path != "/elsewhere"
+        self._say(307 if moved else 200, self.server.metadata)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -328,6 +331,23 @@ def test_an_issuer_that_differs_by_a_slash_is_no_outage(
     assert "try again" not in str(error.value.hint)
 
 
+def test_metadata_that_moved_are_not_followed(party: RelyingParty, liar: Liar) -> None:
+    liar.moved = True
+    with pytest.raises(Failed) as error:
+        party.authorization_url("state")
+    assert code(error) == "provider_down"
+    assert [path for path, _ in liar.asked] == ["/.well-known/openid-configuration"]
+
+
+def test_an_access_token_leaves_only_where_the_ca_asks_userinfo(party: RelyingParty, liar: Liar) -> None:
+    assert party.tokens("state", {"code": "c"}).access_token is None
+    provider = replace(party._provider, claims_from="userinfo")
+    mine = RelyingParty("acme", provider, client_secret="s", origin=ORIGIN, key=KEY, clock=Clock())
+    assert mine.tokens("state", {"code": "c"}).access_token == "a"
+    liar.token = (200, {"access_token": ["a"], "token_type": "Bearer", "id_token": "the-token"})
+    assert mine.tokens("state", {"code": "c"}).access_token is None
+
+
 @pytest.mark.parametrize("document", [b"[]", b"null", b"{", b'{"issuer": 1}', b"{}", b"x" * 2_000_000])
 def test_metadata_that_are_no_metadata_are_refused(party: RelyingParty, liar: Liar, document: bytes) -> None:
     liar.metadata = document
@@ -403,6 +423,9 @@ def test_a_provider_that_has_trouble_is_down(party: RelyingParty) -> None:
 def test_secrets_of_a_sign_in_differ_and_need_the_key(party: RelyingParty) -> None:
     assert party.nonce("one") == party.nonce("one")
     assert party.nonce("one") != party.nonce("two")
+    other = RelyingParty("other", party._provider, client_secret="s", origin=ORIGIN, key=KEY, clock=Clock())
+    keyed = RelyingParty("acme", party._provider, client_secret="s", origin=ORIGIN, key=b"j" * 64, clock=Clock())
+    assert len({party.nonce("one"), other.nonce("one"), keyed.nonce("one")}) == 3
     url = party.authorization_url("one")
     assert f"nonce={party.nonce('one')}" in url
     assert "code_challenge_method=S256" in url
