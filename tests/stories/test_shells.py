@@ -40,7 +40,7 @@ def env(tmp_path: Path) -> dict[str, str]:
         ("--rea", ["--reason"]),
         ("doctor we", ["web1", "web2"]),
         ("approve --y", ["--yes"]),
-        ("requests we", []),
+        ("requests --mi", ["--mine"]),
     ],
 )
 def test_fish_completes(env: dict[str, str], line: str, wanted: list[str]) -> None:
