@@ -381,6 +381,14 @@ def test_what_is_not_decided_does_not_hold() -> None:
     )
     text = HEAD.replace("[roles]", f"{labels}[roles]") + NEVER + denies + PROD
     assert decided(text) == ['prod: rule "prod" leaves more than 20000 kinds of hosts to look at']
+    spare = ", ".join(f'"acme/group:S{number}"' for number in range(10))
+    deny = '[[deny]]\nname = "d"\nhosts = { env = "prod" }\nnot_roles = ["spare"]\n'
+    text = f"{HEAD}spare = [{spare}]\n{NEVER}{deny}{PROD}"
+    assert decided(text) == ['prod: rule "prod" leaves more than 20000 kinds of people to look at']
+    other = load(HEAD.replace("env = {", "tier = {"))
+    (undecided,) = prove(other, load(HEAD + NEVER + ALLOW).nevers, START)
+    assert isinstance(undecided, Undecided)
+    assert undecided.why == "the policy has no label env"
 
 
 @pytest.mark.parametrize(
