@@ -51,6 +51,24 @@ def test_an_ask_goes_to_those_who_could_answer_and_a_reminder_at_half_of_the_tim
     assert notice.until == request.pending_until
 
 
+def test_people_of_another_role_and_the_channels_of_the_step_hear_when_their_turn_comes(
+    ca: Installation, ear: FeedReader
+) -> None:
+    later = 'count = 1, escalate = { to = "sre", after = "10m", tell = ["pager"] } }]'
+    ca.change_policy(TWO[0], TWO[0].replace("count = 1 }]", later))
+    ca.web(ALICE)
+    request = asked(ca)
+    assert ear.heard() == {"asked": {"bob", "erin"}, "reminder": {"bob", "erin"}}
+    ca.later(600)
+    ca.authority.sweep()
+    assert ear.heard() == {"escalated": {"alice", "bob", "erin", "#pager"}}
+    content = messages.compose(ear.notice("escalated"), "https://x")
+    assert content.title.startswith("Nobody has answered yet: d-4 requests postgres@db1")
+    assert content.link == f"https://x/requests/{request.id}"
+    ca.approve(ca.web(ALICE), request)
+    assert "escalated" in ear.listen()[-1].withdraw
+
+
 def test_what_a_rule_grants_by_itself_is_told_to_nobody(ca: Installation, ear: FeedReader) -> None:
     alice = ca.native(ALICE)
     request = ca.ask(alice, "web1").request
