@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -51,6 +52,24 @@ def test_dates_by_the_wall_calendar(
 
 def test_what_begins_once_and_is_open_from_then_on_never_closes() -> None:
     assert Schedule(EVERY_DAY, 0, DAY, BERLIN, first=date(2026, 1, 1)).closes(at("2026-03-04 12:00")) is None
+
+
+class _Looked(Schedule):
+    """Notes the days that are looked at."""
+
+    days_seen: ClassVar[set[date]] = set()
+
+    def begins_on(self, day: date) -> bool:
+        self.days_seen.add(day)
+        return super().begins_on(day)
+
+
+@pytest.mark.parametrize("dates", [{"first": date(4000, 1, 1)}, {"dates": frozenset({date(4000, 1, 1)})}])
+def test_a_day_that_is_far_away_is_found_without_a_look_at_each_day_before(dates: dict[str, Any]) -> None:
+    far = _Looked(EVERY_DAY if "first" in dates else NEVER, 0, DAY, "UTC", **dates)
+    _Looked.days_seen.clear()
+    assert far.opens(0) == int(datetime(4000, 1, 1, tzinfo=UTC).timestamp())
+    assert len(_Looked.days_seen) < 100
 
 
 def test_the_date_is_that_of_the_zone() -> None:

@@ -48,7 +48,7 @@ def test_an_address_that_is_not_known_comes_from_everywhere_that_forbids(address
     assert code(HEAD + ALLOW + OFFICE, address) == "wrong_network"
 
 
-@pytest.mark.parametrize("address", ["::ffff:10.1.2.3", "2001:db8::1%eth0"])
+@pytest.mark.parametrize("address", ["::ffff:10.1.2.3", "2001:db8::1%eth0", "10.1.2.3%eth0"])
 def test_other_spellings_of_an_address_are_the_same_address(address: str) -> None:
     assert code(HEAD + ALLOW + OFFICE, address) == ""
 
