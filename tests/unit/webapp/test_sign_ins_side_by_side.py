@@ -123,8 +123,9 @@ def test_whatever_comes_to_the_callback_leaves_the_address_bar(world: World, que
 
 def test_what_failed_is_shown_in_this_browser_alone_and_nobody_can_make_it_up(world: World) -> None:
     browser = world.browser()
-    world.at_provider(browser)
-    gone = browser.get("/auth/acme/callback?state=x").location
+    state = parse_qs(urlsplit(world.at_provider(browser)).query)["state"][0]
+    gone = browser.get(f"/auth/acme/callback?state={state}&error=access_denied").location
+    assert code_of(browser.get(gone)) == "sign_in_refused"
     other = world.browser()
     other.get("/sign-in")
     assert "state" not in gone
