@@ -22,7 +22,7 @@ from sshjit.policy import TicketAnswer
 from sshjit.policy.model import Checker
 from sshjit.policy.tickets import read_answer
 from sshjit_ca.source_config import SLOT, CheckerPlace
-from sshjit_ca.sources.http_exchange import Answer, Question, Unanswered, exchange
+from sshjit_ca.sources.http_exchange import DEADLINE, Answer, Question, Unanswered, exchange
 
 LARGEST = 64 * 1024
 """Bytes of a checker's answer."""
@@ -39,8 +39,9 @@ _LARGEST_SECRET = 8192
 class Tickets:
     """The checkers of an installation."""
 
-    def __init__(self, places: Mapping[str, CheckerPlace]) -> None:
-        self._places = places
+    def __init__(self, places: Mapping[str, CheckerPlace], *, deadline: float = DEADLINE) -> None:
+        """``deadline``: seconds that a checker has for an answer."""
+        self._places, self._deadline = places, deadline
         self._open = Counter[str]()
         self._lately = Counter[str]()
         self._since = 0
@@ -66,7 +67,7 @@ class Tickets:
     def ask(self, checker: Checker, ticket: str) -> TicketAnswer:
         """What a checker says of a ticket; that it does not answer is an answer too."""
         try:
-            answer = exchange(_question(self._place(checker.name), ticket), largest=LARGEST)
+            answer = exchange(_question(self._place(checker.name), ticket), largest=LARGEST, deadline=self._deadline)
             if answer.status in _GONE:
                 return TicketAnswer(checker.name, ticket, "missing")
             return TicketAnswer(checker.name, ticket, "answered", read_answer(checker, _document(answer)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import subprocess
 import time
@@ -22,6 +23,7 @@ from sshjit_ca.cli import commands
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.log import erasure
 from sshjit_ca.report.period import Period
+from sshjit_ca.service import background
 from sshjit_ca.service.background import _fetch_rota
 from sshjit_ca.source_config import RotaFile, rota_place
 from sshjit_ca.sources.rotas import fetch_rota
@@ -29,6 +31,7 @@ from tests.support.installation import ALICE, BOB, CAROL, DANA, POLICY, Installa
 from tests.support.issuer import Issuer
 from tests.support.reports import made, rows
 from tests.support.ticket_checker import TicketServer, ticket_server
+from tests.support.waiting import PATIENCE
 
 NOW = 1_800_000_000
 DAY = 86400
@@ -356,3 +359,17 @@ def test_the_report_lists_whoever_a_rota_named_in_the_period(ca: Installation, p
     with made(ca, Period(NOW - 60, NOW + DAY)) as report:
         people = {who for row in rows(report, "reach") if row["rule"] == "staging" for who in row["people"]}
     assert people == {"a-1 (acme)", "b-2 (acme)", "c-3 (acme)"}
+
+
+def test_the_running_ca_fetches_by_itself_and_goes_on_when_one_is_bad(ca: Installation, publisher: Publisher) -> None:
+    publisher.publish(rota_text())
+
+    async def run() -> None:
+        fetching = asyncio.create_task(background.fetch_rotas(ca.authority, ca.config))
+        while "primary" not in ca.context.state.rotas:
+            assert not fetching.done()
+            await asyncio.sleep(0.01)
+        fetching.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
+    assert ca.kinds()[-1] == "rota"

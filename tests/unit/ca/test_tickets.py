@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TypeVar
@@ -21,9 +24,12 @@ from sshjit_ca.source_config import CheckerFile, CheckerPlace, checker_place
 from sshjit_ca.sources import tickets
 from sshjit_ca.sources.http_exchange import Question, Unanswered, exchange
 from sshjit_ca.sources.tickets import IN_A_MINUTE, IN_ALL, LARGEST, MINUTE, Tickets
+from sshjit_web.ca_client import CaClient
+from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, BOB, DANA, POLICY, Installation
 from tests.support.issuer import Issuer
 from tests.support.ticket_checker import APPROVED, TicketServer, ticket_program, ticket_server
+from tests.support.waiting import PATIENCE
 
 CHECKER = '[tickets.jira]\ntitle = "Jira"\nexpect.fields.status.name = ["Approved"]\n'
 WANTED = 'reason = { pattern = "CHG-[0-9]+" }\nticket = "jira"\nextend = { count = 2, by = "1h" }\n'
@@ -424,3 +430,31 @@ def test_a_policy_with_a_checker_that_is_nowhere_is_not_loaded(ca: Installation)
 
 def test_the_limits_are_those_of_the_page() -> None:
     assert (LARGEST, tickets.OF_ONE, IN_ALL) == (64 * 1024, 2, 32)
+
+
+def test_over_the_socket_a_checker_that_hangs_keeps_nobody_else_waiting(ca: Installation, server: TicketServer) -> None:
+    go_on, arrived = threading.Event(), threading.Event()
+
+    def act(request: BaseHTTPRequestHandler) -> None:
+        arrived.set()
+        go_on.wait(PATIENCE)
+        body = json.dumps(APPROVED).encode()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    server.act = act
+    ca.context.tickets = Tickets(ca.config.tickets, deadline=PATIENCE)
+    login = ca.native(ALICE)
+    message = m.Ask(login, ("web1",), None, "shell", None, None, "CHG-7", certificate=True, address="192.0.2.7")
+    with serving_sockets(ca, frozenset({os.getuid()})), ThreadPoolExecutor(1) as asking:
+        client = CaClient(ca.config.web_socket)
+        asked = asking.submit(CaClient(ca.config.web_socket).call, message, m.AskReply)
+        assert arrived.wait(PATIENCE)
+        assert client.call(m.Health(), m.HealthReply).ready
+        assert not asked.done()
+        go_on.set()
+        assert asked.result(PATIENCE).certificate is not None
+        client.close()
+    assert len(server.asked) == 1
