@@ -78,6 +78,17 @@ def test_what_a_policy_forbids_at_once_is_the_operators_to_end(ca: Installation)
     assert open_grants(ca) == ["web1"]
 
 
+def test_nor_does_a_restart_end_what_was_forbidden_at_once_by_a_later_policy(ca: Installation) -> None:
+    """The freeze began after the grant, and before the policy came."""
+    ca.ask(ca.native(ALICE), "web1")
+    ca.later(HOUR)
+    ca.change_policy(STAGING, freeze("12:30-20:00"))
+    (ca.home / "policy.toml").write_text(ca.policy)
+    ca.restart()
+    ca.authority.sweep()
+    assert open_grants(ca) == ["web1"]
+
+
 def test_a_freeze_that_began_while_the_ca_was_down(ca: Installation) -> None:
     ca.ask(ca.native(ALICE), "web1")
     ca.change_policy(STAGING, freeze("18:00-20:00"))

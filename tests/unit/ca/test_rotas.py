@@ -173,6 +173,7 @@ def test_the_last_good_text_is_there_after_a_restart(ca: Installation, publisher
 def test_a_new_text_takes_the_place_of_the_last(ca: Installation, publisher: Publisher) -> None:
     publisher.publish(rota_text())
     assert (look(ca), look(ca)) == (1, 0)
+    assert problem(ca) == "", "the same text again is no problem"
     publisher.publish(rota_text("alice", issued=NOW - 59))
     assert look(ca) == 1
     with pytest.raises(Refused):

@@ -450,7 +450,7 @@ def test_over_the_socket_a_checker_that_hangs_keeps_nobody_else_waiting(ca: Inst
     message = m.Ask(login, ("web1",), None, "shell", None, None, "CHG-7", certificate=True, address="192.0.2.7")
     with serving_sockets(ca, frozenset({os.getuid()})), ThreadPoolExecutor(1) as asking:
         client = CaClient(ca.config.web_socket)
-        asked = asking.submit(CaClient(ca.config.web_socket).call, message, m.AskReply)
+        asked = asking.submit(client.call, message, m.AskReply)
         assert arrived.wait(PATIENCE)
         assert client.call(m.Health(), m.HealthReply).ready
         assert not asked.done()
