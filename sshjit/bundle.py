@@ -56,6 +56,16 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True)
+class Workloads:
+    """An issuer of workloads' tokens, and the audience to ask it for; ``None``: the one that names the key."""
+
+    id: str
+    title: str
+    issuer: str
+    audience: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Succession:
     """One change of the bundle's key: ``signature`` is the old key's SSHSIG over the exact line of the new one."""
 
@@ -110,6 +120,9 @@ class Bundle:
     bastions: tuple[tuple[str, str, str, int], ...] = wire.added(2, default=())
     """What bastions let through: the bastion's host id, the principal of a certificate, and the address and port that
     it opens there."""
+    workloads: tuple[Workloads, ...] = wire.added(2, default=())
+    """Where jobs and machines sign in. The audience is taken from here alone: another one would make a token that is
+    worth something elsewhere."""
     left_out: tuple[str, ...] = wire.local(default=())
     """What this reader does not know, and so left out: for people."""
 
@@ -152,6 +165,8 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
     _check_plain_hosts(bundle)
     for provider in bundle.providers:
         _check_provider(provider, plain_http=plain_http)
+    for workloads in bundle.workloads:
+        _check_workloads(workloads, plain_http=plain_http)
     krl.read(krl_of(bundle))
     _check_bastions(bundle)
     _check_grants(bundle)
@@ -316,6 +331,13 @@ def _check_log(bundle: Bundle) -> None:
     found, _ = checkpoint.parse_note(bundle.checkpoint, public)
     if found.origin != origin:
         raise Invalid("bad_checkpoint", "the checkpoint is not one of the log whose key the bundle names")
+
+
+def _check_workloads(workloads: Workloads, *, plain_http: bool) -> None:
+    names.provider_id(workloads.id)
+    if not workloads.title.isprintable() or not names.printable_ascii(workloads.audience or "-"):
+        raise Invalid("bad_bundle", f"the issuer {workloads.id!r} holds characters that cannot be printed")
+    names.url(workloads.issuer, plain_http=plain_http)
 
 
 def _check_provider(provider: Provider, *, plain_http: bool) -> None:

@@ -44,11 +44,7 @@ def parse_discovery(document: Mapping[str, object], issuer: str, *, plain_http: 
             ``other_issuer``, with both issuers.
 
     """
-    stated = document.get("issuer")
-    if stated != issuer:
-        said = f"its metadata says {names.show(stated, 300)}" if isinstance(stated, str) else "its metadata says none"
-        problem = f"the issuer is set to {names.show(issuer, 300)}, and {said}"
-        raise Invalid("other_issuer", problem, hint=_ISSUER_HINT)
+    _require_issuer(document, issuer)
     offered = document.get("token_endpoint_auth_methods_supported")
     methods = [method for method in offered if isinstance(method, str)] if isinstance(offered, list) else []
     return Discovery(
@@ -60,6 +56,25 @@ def parse_discovery(document: Mapping[str, object], issuer: str, *, plain_http: 
         userinfo_endpoint=_optional(document, "userinfo_endpoint", plain_http=plain_http),
         end_session_endpoint=_optional(document, "end_session_endpoint", plain_http=plain_http),
     )
+
+
+def parse_keys_uri(document: Mapping[str, object], issuer: str, *, plain_http: bool) -> str:
+    """Where the keys of an issuer are that signs for workloads: it signs nobody in, so it has no endpoints for that.
+
+    Raises:
+        Invalid: as ``parse_discovery``.
+
+    """
+    _require_issuer(document, issuer)
+    return _endpoint(document, "jwks_uri", plain_http=plain_http)
+
+
+def _require_issuer(document: Mapping[str, object], issuer: str) -> None:
+    stated = document.get("issuer")
+    if stated != issuer:
+        said = f"its metadata says {names.show(stated, 300)}" if isinstance(stated, str) else "its metadata says none"
+        problem = f"the issuer is set to {names.show(issuer, 300)}, and {said}"
+        raise Invalid("other_issuer", problem, hint=_ISSUER_HINT)
 
 
 def _endpoint(document: Mapping[str, object], key: str, *, plain_http: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from sshjit import addresses, names, settings
 from sshjit.errors import Invalid
@@ -29,6 +29,20 @@ with both halves as they are; or in the body."""
 MAX_REDIRECT_PORTS = 8
 
 _WHO = 'write "sub:<subject>" or "email:<address>"'
+
+
+class Issuer(Protocol):
+    """What is believed of an issuer of tokens, of people's or of workloads'."""
+
+    # ruff: noqa: D102 - each is the field of that name
+    @property
+    def title(self) -> str: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def algorithms(self) -> tuple[str, ...]: ...
+    @property
+    def unsafe_http(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +156,9 @@ def load(text: str, *, file: str = "providers.toml") -> dict[str, Provider]:
 
     """
     tables = settings.parse(text, file)
-    listed = tables.pop("providers", None)
-    if tables or not isinstance(listed, dict) or not listed:
-        raise Invalid("bad_config", f"{file}: expected tables [providers.NAME] and nothing else")
+    listed, workloads = tables.pop("providers", None), tables.pop("workloads", {})  # ``workloads.load`` reads those
+    if tables or not isinstance(listed, dict) or not listed or not isinstance(workloads, dict):
+        raise Invalid("bad_config", f"{file}: expected tables [providers.NAME] and [workloads.NAME], and nothing else")
     providers: dict[str, Provider] = {}
     for name, table in listed.items():
         if not isinstance(table, dict):

@@ -176,7 +176,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("sessions", "signed_request"),
         ("login_key", "sign_in"),
         ("sign_out",),
-        ("browser", "installation", "oidc", "provider_endpoints"),
+        ("browser", "installation", "oidc", "provider_endpoints", "workload"),
     ],
     "sshjit_client.plain_ssh": [
         ("placement",),

@@ -24,6 +24,7 @@ from sshjit.policy.roles import denied_roles
 from sshjit.policy.rota import turns_of
 from sshjit.providers import Provider
 from sshjit.requests import Request
+from sshjit.workloads import WorkloadIssuer
 from sshjit_ca.config import Config
 from sshjit_ca.ephemeral import (
     BundleCache,
@@ -40,6 +41,7 @@ from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.reserve import Reserve
+from sshjit_ca.oidc import workload_tokens
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.sockets import Socket
 from sshjit_ca.sources.on_call import rotas_of
@@ -70,6 +72,8 @@ class Context:
 
     config: Config
     providers: dict[str, Provider]
+    workloads: dict[str, WorkloadIssuer]
+    """Where jobs and machines get their tokens; no id is a provider's as well."""
     published: dict[str, ProviderKeys]
     keys: ActiveKeys
     journal: Journal
@@ -171,7 +175,7 @@ class Context:
             locks.refuse_login(self.state, login_id, login)
         if login is None or not login.alive(self.now):
             raise Refused("login_over", "your sign-in has ended", hint="ssh-jit login")
-        if login.opened.provider not in self.providers:
+        if login.opened.provider not in (self.workloads if login.opened.workload else self.providers):
             why = f"your sign-in has ended: the provider {login.opened.provider} is not trusted here any more"
             raise Refused("login_over", why, hint="ssh-jit login")
         return login
@@ -183,6 +187,8 @@ class Context:
     def policy_subject(self, login: Login) -> PolicySubject:
         """The login's person as policy sees them: by what this sign-in said and the person's newest one still says."""
         opened = login.opened
+        if opened.workload:
+            return workload_tokens.policy_subject(opened, self.workloads.get(opened.provider))
         groups, emails = self._vouched_for(login)
         all_groups = groups
         newest = self.state.logins.get(self.state.newest_login.get(opened.subject, ""))
@@ -237,7 +243,7 @@ class Context:
     def vouched(self, login: Login) -> bool:
         """Whether the login's key is a hardware key that the operator registered for this very person."""
         known = self.state.hardware_keys.get(login.opened.key or "")
-        return known is not None and known.subject == login.opened.subject
+        return known is not None and known.subject == login.opened.subject and not login.opened.workload
 
     def roles(self, login: Login) -> frozenset[str]:
         """The login's roles under the policy of now."""
@@ -255,18 +261,16 @@ class Context:
         """A subject as approvals see it: every address ever seen of the person, and the roles of the newest login.
 
         The addresses are those of every account that they link to this one, however long ago it was seen.
-        Whoever was forgotten has no role, nor whoever is locked: what they approved does not count until they are not.
+        Whoever was forgotten has no role, nor a workload, nor whoever is locked: what they approved does not count.
         """
-        addresses = self.addresses(subject)
-        known = subject in self.state.newest_login and not locks.person_locked(self.state, subject)
-        roles = self.roles(self.newest_login(subject)) if known else frozenset[str]()
-        return Person(subject, addresses, roles, had=self._had(subject) if self.policy.barring else frozenset())
-
-    def _had(self, subject: str) -> frozenset[str]:
-        """The roles that count against a subject (``policy.roles.denied_roles``), where a step looks at them."""
-        if subject not in self.state.newest_login:
-            return frozenset()
-        return denied_roles(self.policy, self.policy_subject(self.newest_login(subject)))
+        newest, bars = self.state.logins.get(self.state.newest_login.get(subject, "")), self.policy.barring
+        decides = newest is not None and not newest.opened.workload and not locks.person_locked(self.state, subject)
+        roles = self.roles(newest) if newest is not None and decides else frozenset[str]()
+        # The roles that count against a subject (``policy.roles.denied_roles``), where a step looks at them.
+        had = (
+            denied_roles(self.policy, self.policy_subject(newest)) if newest is not None and bars else frozenset[str]()
+        )
+        return Person(subject, self.addresses(subject), roles, had=had)
 
     def addresses(self, subject: str) -> frozenset[str]:
         """Every address ever seen of a person, over all accounts that these link."""

@@ -11,7 +11,7 @@ import contextlib
 from sshjit import login as binding
 from sshjit import names, sshkey
 from sshjit.ca_protocol.keys import ActivateKey, AddKey, KeyKind, Purpose, ReadKeys
-from sshjit.ca_protocol.logins import LoginNative, LoginWeb, ProviderLogout
+from sshjit.ca_protocol.logins import LoginNative, LoginWeb, LoginWorkload, ProviderLogout
 from sshjit.ca_protocol.operating import LoadPolicy, Status
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Provider
@@ -23,10 +23,11 @@ from sshjit_ca.keys import generation, probe, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
 from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
-from sshjit_ca.oidc import logout_tokens, sign_ins
+from sshjit_ca.oidc import logout_tokens, sign_ins, workload_tokens
 from sshjit_ca.oidc.claims import Claims
 from sshjit_ca.oidc.id_tokens import Expected, NativeSignIn
 from sshjit_ca.oidc.logout_tokens import LogoutToken
+from sshjit_ca.oidc.workload_tokens import Workload
 
 
 def prepare_web_login(context: Context, message: LoginWeb, now: int) -> Claims:
@@ -48,6 +49,18 @@ def prepare_native_login(context: Context, message: LoginNative, now: int) -> Na
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
     expected = Expected(provider, provider.native.client_id, nonce)
     return NativeSignIn(sign_ins.claims_of(message, expected, context.published[message.provider], now), key)
+
+
+def prepare_workload_login(context: Context, message: LoginWorkload, now: int) -> Workload:
+    """Verifies the token of a workload: its audience must name the key, and the key itself must have signed it."""
+    issuer = context.workloads.get(message.provider)
+    if issuer is None:
+        known = ", ".join(context.workloads) or "none"
+        problem = f"{names.show(message.provider)} is not a configured issuer of workloads"
+        raise Invalid("unknown_workloads", problem, hint=f"known: {known}")
+    key = sshkey.parse_line(message.key)
+    sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
+    return workload_tokens.verify(message.id_token, issuer, context.published[message.provider], key, now)
 
 
 def prepare_provider_logout(context: Context, message: ProviderLogout, now: int) -> LogoutToken:

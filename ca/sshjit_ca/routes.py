@@ -68,6 +68,7 @@ ROUTES: dict[type[m.Message], Route] = {
     # sign-in
     m.LoginWeb: Route(WEB, logins.open_web, preparations.prepare_web_login),
     m.LoginNative: Route(WEB, logins.open_native, preparations.prepare_native_login),
+    m.LoginWorkload: Route(WEB, logins.open_workload, preparations.prepare_workload_login),
     m.Logout: Route(WEB, logins.logout),
     m.ProviderLogout: Route(WEB, provider_logout.end_sessions, preparations.prepare_provider_logout),
     m.ReadLogin: Route(WEB, logins.read_login),

@@ -41,3 +41,9 @@ class LoginView:
     """Whether the person was asked to sign in anew."""
     on_call: tuple[TurnView, ...] = wire.added(2, default=())
     """What rotas say of the person that counts by now, also of later."""
+    workload: bool = wire.added(2, default=False)
+    """Whether this is a job or a machine, not a person."""
+    claims: tuple[str, ...] = wire.added(2, default=())
+    """Of a workload, as ``name=value``: what its roles come from."""
+    unbound: bool = wire.added(2, default=False)
+    """Whether the workload's token named no key."""

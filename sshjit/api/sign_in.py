@@ -24,6 +24,16 @@ class LoginBody:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkloadBody:
+    """A workload's token, and the key that it was made for: ``LoginWorkload`` without what the front end adds."""
+
+    provider: str
+    id_token: IdToken
+    key: KeyLine
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedIn:
     """The answer to a login: an opaque token that dies with it."""
 

@@ -46,6 +46,19 @@ class LoginNative(Message, answer="LoginReply"):
 
 
 @dataclass(frozen=True, slots=True)
+class LoginWorkload(Message, answer="LoginReply"):
+    """``ssh-jit login --workload``: a token of a job or a machine, whose audience names the key."""
+
+    provider: str
+    """The issuer, a table ``[workloads.NAME]``."""
+    id_token: IdToken
+    key: KeyLine
+    signature: Signature
+    """As in ``LoginNative``."""
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoginReply(Reply):
     """The login that the CA made of an ID token."""
 

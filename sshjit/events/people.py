@@ -50,6 +50,12 @@ class LoginOpened:
     """The provider's name for the session (``sid``), by which it may end it."""
     issued: int | None = added(default=None)
     """When the provider made the ID token, by its own clock: what it ends later was there before."""
+    workload: bool = added(default=False)
+    """Whether nobody signed in, but a job or a machine did, by a token of an issuer of workloads."""
+    claims: tuple[str, ...] = added(default=(), detail=True)
+    """Of a workload, as ``name=value``: by these it has roles, and by these it is known."""
+    unbound: bool = added(default=False)
+    """Whether the workload's token named no key, because its issuer cannot (``unbound = true``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sshjit.policy.query import may_be_unix_name, usable_unix_name
 from sshjit.policy.reevaluate import Granted, Held, reevaluate
 from sshjit.policy.refusals import AHEAD, bad_start, nobody_can_approve
 from sshjit.policy.requirements import step_up
-from sshjit.policy.roles import empty_roles, permissions_of, role_ends, roles_of
+from sshjit.policy.roles import empty_roles, permissions_of, role_ends, roles_of, roles_without_people
 from sshjit.policy.types import (
     ASSUMED,
     Allow,
@@ -86,6 +86,7 @@ __all__ = [
     "reevaluate",
     "role_ends",
     "roles_of",
+    "roles_without_people",
     "step_up",
     "usable_unix_name",
     "with_files",

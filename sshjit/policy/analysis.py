@@ -82,6 +82,8 @@ class Holder:
     unix_name: str | None
     roles: Mapping[int, Collection[str]]
     denied_roles: frozenset[str]
+    workload: bool = False
+    """No break-glass rule is for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,13 @@ class PolicyOverTime:
         """A person as this policy sees them in each era."""
         eras = self.timeline.eras
         roles = {era: frozenset(role_ends(self.policy, subject, era)) for era in eras}
-        return Holder(usable_unix_name(self.policy, subject), roles, denied_roles(self.policy, subject))
+        unix_name, denied = usable_unix_name(self.policy, subject), denied_roles(self.policy, subject)
+        return Holder(unix_name, roles, denied, workload=subject.claims is not None)
 
     def logins(self, holder: Holder, host: Host, action: str, *, break_glass: bool) -> frozenset[str]:
         """The logins of the rules that could allow this person something on the host, "@own" as it is written."""
+        if holder.workload and break_glass:
+            return frozenset()
         rules, index = self._allows(break_glass=break_glass)
         fitting = index.for_action(action) & index.for_host(host.by_label)
         ever = {role for roles in holder.roles.values() for role in roles}
@@ -146,7 +151,9 @@ class PolicyOverTime:
 
     def decisions(self, access: Access) -> list[tuple[AllowRule, Stretches]]:
         """Each rule that allows this at some time, as it is on this host, in file order, and when it does."""
-        if access.action not in (SHELL, COMMAND, *self.policy.actions):
+        if access.action not in (SHELL, COMMAND, *self.policy.actions) or (
+            access.holder.workload and access.break_glass
+        ):
             return []
         rules, index = self._allows(break_glass=access.break_glass)
         deny_index = self._deny_index(break_glass=access.break_glass)
@@ -168,7 +175,8 @@ class PolicyOverTime:
                 if left & open_during[number]:
                     decided[number] = decided.get(number, 0) | left & open_during[number]
                 left &= ~open_during[number]
-        on_this = ((on_host(self.policy.owners, rules[number], access.host), number) for number in sorted(decided))
+        given = sorted(number for number in decided if not (access.holder.workload and for_people(rules[number])))
+        on_this = ((on_host(self.policy.owners, rules[number], access.host), number) for number in given)
         return [(rule, decided[number]) for rule, number in on_this if rule is not None]
 
     def default_logins(
@@ -176,6 +184,8 @@ class PolicyOverTime:
     ) -> tuple[str | None, ...]:
         """For each stretch the login of somebody who names none; ``None`` where they get nothing."""
         by_stretch: list[str | None] = [None] * len(self.timeline.stretches)
+        if holder.workload and break_glass:
+            return tuple(by_stretch)
         rules, index = self._allows(break_glass=break_glass)
         fitting = index.for_action(action) & index.for_login(None, holder.unix_name) & index.for_host(host.by_label)
         fitting &= ~index.leaving_out(self._had(holder, host))
@@ -217,6 +227,11 @@ class PolicyOverTime:
 
     def _deny_index(self, *, break_glass: bool) -> Index:
         return self.policy.break_glass_deny_index if break_glass else self.policy.deny_index
+
+
+def for_people(rule: AllowRule) -> bool:
+    """Whether a rule asks for something of a sign-in that no workload's has, so that it gives a workload nothing."""
+    return rule.mfa or rule.hardware_key or rule.fresh_login is not None
 
 
 def _elsewhere(index: Index, access: Access, among: int) -> int:

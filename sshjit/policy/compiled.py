@@ -8,7 +8,19 @@ from datetime import date
 
 from sshjit.names import lowered
 from sshjit.policy.index import Index
-from sshjit.policy.model import NO_LIMITS, OWN, Action, AllowRule, Checker, DenyRule, Label, Never, Rota, Source
+from sshjit.policy.model import (
+    NO_LIMITS,
+    OWN,
+    WORKLOAD,
+    Action,
+    AllowRule,
+    Checker,
+    DenyRule,
+    Label,
+    Never,
+    Rota,
+    Source,
+)
 from sshjit.policy.owners import Owners, written_out
 
 
@@ -37,6 +49,8 @@ class Policy:
     nevers: tuple[Never, ...]
     sources: Mapping[tuple[str, str], Mapping[str, tuple[tuple[str, int | None], ...]]]
     """(provider, ``group`` or ``email``) -> name -> (role, end) of every source of that name."""
+    workload_sources: Mapping[str, tuple[tuple[frozenset[str], str, int | None], ...]]
+    """Issuer of workloads -> (claims, role, end) of every source of it."""
     deny_index: Index
     break_glass_deny_index: Index
     """As ``deny_index``, without the rules that do not apply to break-glass; the bits are still those of ``denies``."""
@@ -73,8 +87,13 @@ def compile_policy(
 ) -> Policy:
     """The policy of these declarations and rules, with its indexes."""
     sources: dict[tuple[str, str], dict[str, tuple[tuple[str, int | None], ...]]] = {}
+    workload_sources: dict[str, tuple[tuple[frozenset[str], str, int | None], ...]] = {}
     for role, role_sources in roles.items():
         for source in role_sources:
+            if source.kind == WORKLOAD:
+                before = workload_sources.get(source.provider, ())
+                workload_sources[source.provider] = (*before, (source.claims, role, source.ends))
+                continue
             by_name = sources.setdefault((source.provider, source.kind), {})
             by_name[source.name] = (*by_name.get(source.name, ()), (role, source.ends))
     for_break_glass = [None if rule.unless_break_glass else rule.match for rule in denies]
@@ -94,6 +113,7 @@ def compile_policy(
         break_glass=break_glass,
         nevers=nevers,
         sources=sources,
+        workload_sources=workload_sources,
         deny_index=Index([rule.match for rule in denies], lacking_matches=True),
         break_glass_deny_index=Index(for_break_glass, lacking_matches=True),
         allow_index=Index([rule.match for rule in allows], lacking_matches=False),

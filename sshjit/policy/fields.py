@@ -19,7 +19,7 @@ TOP: Fields = {
     **dict.fromkeys(("deny", "allow", "break_glass", "never"), False),
 }
 LABEL: Fields = {"values": False, "required": False, "by_token": False}
-SOURCE: Fields = {"from": True, "until": False}
+SOURCE: Fields = {"from": True, "claims": False, "until": False}
 ALLOWED_TO: Fields = dict.fromkeys(sorted(PERMISSIONS), False)
 ACTION: Fields = {"command": True, "title": False}
 CHECKER: Fields = {"title": False, "expect": True}

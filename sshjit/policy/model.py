@@ -18,6 +18,10 @@ from sshjit.policy.schedule import Schedule
 
 OWN = "@own"
 """Among a rule's logins: the person's own Unix name."""
+CLAIM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}")
+"""The name of a claim, or a path to one in objects (``kubernetes.io.namespace``)."""
+WORKLOAD = "workload"
+"""The kind of source that gives a workload a role, by its claims."""
 SHELL = "shell"
 COMMAND = "command"
 CLIENT = "client"
@@ -95,16 +99,18 @@ TicketState = Literal["assumed", "answered", "missing", "down"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a role comes from: a group or a verified e-mail address of one provider, or a rota.
+    """Where a role comes from: a group or a verified address of one provider, a rota, or claims of a workload's issuer.
 
     The ``name`` of an address is in lower case; ``ends`` is when the source stops counting (seconds since the epoch),
-    if ever.
+    if ever. A source of the kind ``workload`` has ``claims``, as ``name=value``, all of which must be there; its name
+    is their one spelling.
     """
 
     provider: str
     kind: str
     name: str
     ends: int | None
+    claims: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

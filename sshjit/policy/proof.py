@@ -6,6 +6,7 @@ It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`
 - *hosts*: all hosts of a request come under one rule, and a bastion only adds denies, so one host without a bastion is
   enough. Of its labels only those values count apart that some rule names; all others are alike.
 - *logins*: who names no login gets one that they could have named. Own names that no rule writes out are all alike.
+- *workloads*: the same, by the claims that their sources name; a workload never has two values of one claim.
 - *people*: one account at one provider. A rule that allows needs one source of one of its roles. Further sources only
   add denies and earlier rules, but for those of roles in ``not_roles``: whoever holds them may slip past a deny or past
   an earlier rule. So people are looked at who have one source and, beside it, any of those.
@@ -34,10 +35,11 @@ from sshjit.policy.approval_steps import on_host
 from sshjit.policy.compiled import Policy
 from sshjit.policy.host_kinds import MOST, Labels, TooMany, both, fresh, hosts_of, meet
 from sshjit.policy.index import members
-from sshjit.policy.model import OWN, ROTA, AllowRule, Matchers, Never, Rule, Source
+from sshjit.policy.model import OWN, ROTA, WORKLOAD, AllowRule, Matchers, Never, Rule, Source
 from sshjit.policy.networks import comes_from, one_of_each
 from sshjit.policy.owners import Owners, there
 from sshjit.policy.query import may_be_unix_name
+from sshjit.policy.roles import of_one_subject
 from sshjit.policy.types import FOREVER, Host, Subject, Turn
 
 YEARS = 2
@@ -293,6 +295,8 @@ class _World:
         for how in product(*ways):
             held = tuple(each for each, way in zip(further, how, strict=True) if way == "held")
             had = tuple(each for each, way in zip(further, how, strict=True) if way == "had")
+            if not of_one_subject(source, held, had):
+                continue
             key = (provider, source, held, had, own)
             if key not in self._people:
                 subject = self._subject(provider, (source, *held), had, own)
@@ -303,6 +307,9 @@ class _World:
         def named(kind: str, sources: Iterable[Source]) -> frozenset[str]:
             return frozenset(source.name for source in sources if source.kind == kind)
 
+        if holds[0].kind == WORKLOAD:
+            claims = frozenset().union(*(held.claims for held in holds))
+            return Subject("somebody", provider, frozenset(), frozenset(), claims=claims)
         return Subject(
             id="somebody",
             provider=provider,

@@ -91,6 +91,8 @@ class SignInRequirements(Protocol):
 def step_up(terms: SignInRequirements, subject: Subject, now: int) -> StepUp | None:
     """What the sign-in lacks for ``terms``. The CA checks it again for the login that gets a certificate."""
     needs = []
+    if subject.claims is not None:
+        return _for_people(terms)
     if terms.fresh_login is not None and not _fresh(subject.auth_time, terms.fresh_login, now):
         needs.append(("fresh_login", *_sign_in(subject, terms.fresh_login)))
     if terms.mfa and not subject.mfa:
@@ -101,6 +103,16 @@ def step_up(terms: SignInRequirements, subject: Subject, now: int) -> StepUp | N
         return None
     kinds, what, hints = zip(*needs, strict=True)
     return StepUp(terms.rule, kinds, f'rule "{terms.rule}" needs {" and ".join(what)}', "; ".join(hints))
+
+
+def _for_people(terms: SignInRequirements) -> StepUp | None:
+    """What a workload lacks: nobody signed in, so there is no second factor and no fresh sign-in, ever."""
+    asked = {"fresh_login": terms.fresh_login is not None, "mfa": terms.mfa, "hardware_key": terms.verify_required}
+    needs = tuple(name for name, needed in asked.items() if needed)
+    if not needs:
+        return None
+    message = f'rule "{terms.rule}" needs {words.listed(needs)}, which no workload has'
+    return StepUp(terms.rule, needs, message, "a rule for workloads does without; put it before this one")
 
 
 def _said(subject: Subject) -> str:

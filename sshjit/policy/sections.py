@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, time, timedelta
 
-from sshjit import addresses, names
+from sshjit import addresses, canonical, names
 from sshjit.errors import Invalid
 from sshjit.policy import fields
-from sshjit.policy.model import COMMAND, OWN, PERMISSIONS, ROTA, SHELL, Action, Label, Rota, Source
+from sshjit.policy.model import CLAIM, COMMAND, OWN, PERMISSIONS, ROTA, SHELL, WORKLOAD, Action, Label, Rota, Source
 from sshjit.policy.owners import MARK, Owners
 from sshjit.policy.problems import Path, did_you_mean
 from sshjit.policy.reader import NAME, Table, kind
@@ -19,6 +19,8 @@ _SOURCE = re.compile(r"([^/]*)/(group|email):(.+)", re.DOTALL)
 _DOMAIN_HINT = "write an international domain as the provider sends it, in the form xn--"
 _ROTA = re.compile(r"rota:(.+)", re.DOTALL)
 _SOURCE_HINT = 'write "<provider>/group:<name>" or "<provider>/email:<address>"'
+_WORKLOAD = re.compile(r"([^/]*)/workload")
+_CLAIMS_HINT = 'write { from = "<issuer>/workload", claims = { repository = "acme/app", ref = "refs/heads/main" } }'
 
 
 def read_labels(top: Table) -> dict[str, Label]:
@@ -85,7 +87,10 @@ def read_roles(top: Table, rotas: Collection[str] = ()) -> dict[str, tuple[Sourc
 
 
 def _source(top: Table, path: Path, value: object, rotas: Collection[str]) -> Source | None:
-    """``"acme/group:SRE"``, ``"rota:primary"`` or ``{ from = "acme/group:SRE", until = 2026-12-31 }``."""
+    """``"acme/group:SRE"``, ``"rota:primary"`` or ``{ from = "acme/group:SRE", until = 2026-12-31 }``, or claims."""
+    if isinstance(value, str) and _WORKLOAD.fullmatch(value):
+        top.report.add(path, f"{names.show(value)} says no claims, so it would be every workload there", _CLAIMS_HINT)
+        return None
     if isinstance(value, str):
         return _of_rota(top, path, value, None, rotas) or read_source(top, path, value, None)
     table = Table(value, path, top.report, fields.SOURCE)
@@ -95,8 +100,33 @@ def _source(top: Table, path: Path, value: object, rotas: Collection[str]) -> So
     ends = None if until is None else int(datetime.combine(until + timedelta(days=1), time(), UTC).timestamp())
     if text is None or not table.sound:
         return None
+    workload = _WORKLOAD.fullmatch(text)
+    if workload is not None:
+        return _workload_source(table, workload[1], ends)
+    if "claims" in table:
+        table.wrong(("claims",), "only workloads have claims", _CLAIMS_HINT)
+        return None
     at = (*path, "from")
     return _of_rota(top, at, text, ends, rotas) or read_source(top, at, text, ends)
+
+
+def _workload_source(table: Table, issuer: str, ends: int | None) -> Source | None:
+    """Claims that a workload must all have, letter by letter."""
+    table.checked(("from",), names.provider_id, issuer)
+    given = table.get("claims", dict)
+    if not given:
+        table.wrong(("claims",), "at least one claim must be there: else it would be every workload", _CLAIMS_HINT)
+    for name, value in (given or {}).items():
+        if not CLAIM.fullmatch(name):
+            table.wrong(("claims", name), "is not the name of a claim")
+        elif not isinstance(value, str) or not value or not value.isprintable():
+            table.wrong(("claims", name), f"must be the whole text of the claim, is {kind(value)}", _CLAIMS_HINT)
+        elif "*" in value:
+            table.wrong(("claims", name), "claims are compared letter by letter: '*' stands for itself", _CLAIMS_HINT)
+    if not table.sound or given is None:
+        return None
+    claims = frozenset(f"{name}={value}" for name, value in given.items())
+    return Source(issuer, WORKLOAD, canonical.dumps(sorted(claims)).decode("ascii"), ends, claims)
 
 
 def _of_rota(top: Table, path: Path, text: str, ends: int | None, rotas: Collection[str]) -> Source | None:

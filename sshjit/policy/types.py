@@ -54,7 +54,9 @@ class Subject:
     they are to the provider (seconds since the epoch; ``None``: the provider does not say). ``denied_groups`` and
     ``denied_emails`` are further ones that only denies look at: of other sign-ins, and those that nobody verified.
     ``said_factors`` is what the provider said of factors, ``asked_fresh`` whether it was asked for a sign-in anew; both
-    are for messages. ``on_call`` is what rotas say of the person that count now.
+    are for messages. ``on_call`` is what rotas say of the person that count now. ``claims`` are those of a workload, as
+    ``name=value``; ``None`` if this is a person. A workload
+    has no groups and no addresses, approves nothing, and has neither permissions nor break-glass access.
     """
 
     id: str
@@ -71,6 +73,7 @@ class Subject:
     said_factors: tuple[str, ...] = ()
     asked_fresh: bool = False
     on_call: tuple[Turn, ...] = ()
+    claims: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,10 +214,10 @@ class ClientServer:
 
 
 @contextmanager
-def client_server(folder: Path, changes: Iterable[tuple[str, str]] = ()) -> Iterator[ClientServer]:
+def client_server(folder: Path, changes: Iterable[tuple[str, str]] = (), workloads: str = "") -> Iterator[ClientServer]:
     """The whole of it, in a folder; hosts are enrolled by the test, which knows their ports.
 
-    ``changes``: what is replaced in the policy.
+    ``changes``: what is replaced in the policy; ``workloads``: the tables of issuers of workloads.
     """
     text = policy().replace(', "partner/email:dana@example.com"', "")
     for old, new in changes:
@@ -234,6 +234,7 @@ def client_server(folder: Path, changes: Iterable[tuple[str, str]] = ()) -> Iter
             origin=url,
             hosts={},
             ticking=True,
+            workloads=workloads,
         )
         with running as front:
             server = ClientServer(url, front, provider)

@@ -248,14 +248,17 @@ def front_end(
     ticking: bool = False,
     settings: Mapping[str, str] | None = None,
     sources: str = "",
+    workloads: str = "",
 ) -> Iterator[FrontEnd]:
     """A CA by this policy, with these hosts, and the front end before it, whose address is ``origin``.
 
-    ``settings``: further lines of a provider's table in ``providers.toml``; ``sources``: where checkers and rotas are.
+    ``settings``: further lines of a provider's table in ``providers.toml``; ``sources``: where checkers and rotas are;
+    ``workloads``: the tables of issuers of workloads.
     """
     home = folder / "ca-home"
     home.mkdir()
-    ca = Installation(home, issuers, time=time, policy=text, settings=dict(settings or {}), sources=sources)
+    extra = dict(settings or {})
+    ca = Installation(home, issuers, time=time, policy=text, settings=extra, sources=sources, workloads=workloads)
     for name, labels in hosts.items():
         ca.add_host(name, **labels)
     config = parse(config_text(folder, public_url=f'"{origin}"', port=origin.rpartition(":")[2]), folder)

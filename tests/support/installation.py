@@ -107,6 +107,8 @@ class Installation:
     """Provider -> further lines of its table in ``providers.toml``."""
     providers: str = ""
     """The whole text of ``providers.toml``; empty: one that is made of the issuers."""
+    workloads: str = ""
+    """The tables ``[workloads.NAME]`` of ``providers.toml``."""
     database: str | None = None
     """The address of an empty, migrated database; ``None``: a new SQLite file in the CA's home."""
     sources: str = ""
@@ -117,7 +119,7 @@ class Installation:
         listed = "".join(
             _provider(name, issuer, self.own, self.settings.get(name, "")) for name, issuer in self.issuers.items()
         )
-        self._write("providers.toml", self.providers or f"version = 1\n{listed}")
+        self._write("providers.toml", self.providers or f"version = 1\n{listed}{self.workloads}")
         self._write("policy.toml", self.policy)
         self._write(
             "ca.toml",

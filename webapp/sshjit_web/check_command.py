@@ -8,7 +8,7 @@ from pathlib import Path
 
 import requests
 
-from sshjit import provider_check
+from sshjit import provider_check, workloads
 from sshjit.provider_check import Answer, Fetch, Finding, NoAnswerError, Question
 from sshjit.providers import Provider
 from sshjit_web import config, provider_transport
@@ -31,10 +31,17 @@ def run(path: Path) -> int:
         redirect = f"{settings.origin}/auth/{name}/callback"
         for finding in check(provider, redirect, hidden[name], settings.tls_roots):
             bad = bad or finding.level == "bad"
-            hint = f"\n{'':8} hint: {finding.hint}" if finding.hint else ""
-            for line in f"{finding.level:8} {name}: {finding.text}{hint}".split("\n"):
-                sys.stdout.write(f"{escape_controls(line)}\n")
+            _print(name, finding)
+    for name, issuer in config.load_workloads(file).items():
+        if issuer.unbound:
+            _print(name, Finding("warning", f"it is {workloads.UNBOUND}", "docs/providers.md says what to do instead"))
     return 1 if bad else 0
+
+
+def _print(name: str, finding: Finding) -> None:
+    hint = f"\n{'':8} hint: {finding.hint}" if finding.hint else ""
+    for line in f"{finding.level:8} {name}: {finding.text}{hint}".split("\n"):
+        sys.stdout.write(f"{escape_controls(line)}\n")
 
 
 def check(provider: Provider, redirect: str, secret: str, roots: str | None) -> Iterator[Finding]:

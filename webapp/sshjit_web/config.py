@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sshjit import durations, names, providers, settings
+from sshjit import durations, names, providers, settings, workloads
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_web.notify_config import NotifyConfig
 
@@ -234,6 +234,11 @@ def load_providers(path: Path) -> dict[str, providers.Provider]:
 
     """
     return providers.load(read_trusted(path), file=path.name)
+
+
+def load_workloads(path: Path) -> dict[str, workloads.WorkloadIssuer]:
+    """The issuers of workloads of ``providers.toml``, in the file's order. Raises as ``load_providers``."""
+    return workloads.load(read_trusted(path), file=path.name)
 
 
 def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[str, str]:

@@ -63,6 +63,7 @@ def subject_of(login: LoginView) -> Subject:
         asked_fresh=login.asked_fresh,
         hardware_key=login.hardware_key,
         on_call=tuple(policy.Turn(turn.rota, turn.begin, turn.end) for turn in login.on_call),
+        claims=frozenset(login.claims) if login.workload else None,
     )
 
 

@@ -85,7 +85,10 @@ def require_possible(context: Context, login: Login, pending: PendingGrant) -> N
         refuse_pile(context, login)
         requester = context.person(login.opened.subject)
         nobody = approvals.unfillable(
-            pending.steps, requester, context.person_directory(), policy.empty_roles(context.policy, context.now)
+            pending.steps,
+            requester,
+            context.person_directory(),
+            policy.roles_without_people(context.policy, context.now),
         )
     if nobody is not None:
         terms_or_refusal(policy.nobody_can_approve(pending.terms.rule, nobody.role))

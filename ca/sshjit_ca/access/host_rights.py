@@ -62,7 +62,7 @@ def _people(context: Context, rules: PolicyOverTime) -> list[tuple[Holder, tuple
             continue
         holder = rules.holder(context.policy_subject(login))
         roles = tuple((era, tuple(sorted(held))) for era, held in holder.roles.items())
-        kind = (holder.unix_name, roles, holder.denied_roles)
+        kind = (holder.unix_name, roles, holder.denied_roles, holder.workload)
         alike.setdefault(kind, (holder, []))[1].append(login.opened.email or login.opened.name)
     return [(holder, tuple(sorted(people))) for holder, people in alike.values()]
 

@@ -1,4 +1,4 @@
-"""The hosts and the people that somebody names, looked up.
+"""The hosts and the people that somebody names, looked up; and whether it is a person who asks.
 
 ``sshjit.access_request`` reads the other parts of an ask.
 """
@@ -11,9 +11,9 @@ from collections.abc import Container, Iterable, Iterator
 from sshjit import names, short_ids
 from sshjit.ca_protocol.explain import Explain
 from sshjit.ca_protocol.requests import Ask
-from sshjit.errors import Invalid
+from sshjit.errors import Invalid, Refused
 from sshjit_ca.context import Context
-from sshjit_ca.state import Host, State
+from sshjit_ca.state import Host, Login, State
 
 MOST_HOSTS = 256
 """Hosts that a certificate can name."""
@@ -158,3 +158,17 @@ def subject_meant(state: State, text: str) -> str:
         several = ", ".join(sorted(subjects))
         raise Invalid("which_person", f"several people have this name: {several}", hint="give one of these sub-… ids")
     return subjects.pop() if subjects else subject_named(state, text)
+
+
+def person_login(context: Context, login_id: str) -> Login:
+    """The login with this id; a workload's is refused, since what is asked for here is somebody's decision.
+
+    Raises:
+        Refused: ``workload_refused``, and as ``Context.login``.
+
+    """
+    login = context.login(login_id)
+    if login.opened.workload:
+        text = "a workload may ask for access, and decides nothing"
+        raise Refused("workload_refused", text, hint="a person has to do this")
+    return login

@@ -82,7 +82,7 @@ def requester_info(context: Context, request: Request, *, before: bool) -> Reque
     return RequesterView(
         provider=opened.provider,
         groups=opened.groups,
-        roles=tuple(sorted(context.person(asked.subject).roles)),
+        roles=tuple(sorted(context.roles(login) if opened.workload else context.person(asked.subject).roles)),
         signed_in=login.time,
         auth_time=opened.auth_time,
         mfa=context.second_factor(login),

@@ -13,7 +13,7 @@ from sshjit.errors import Invalid, Refused
 from sshjit.events import Closed, Decided, Opened
 from sshjit.policy import Bounds
 from sshjit.requests import Request
-from sshjit_ca.access import recheck, signed_actions, usage
+from sshjit_ca.access import lookup, recheck, signed_actions, usage
 from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
 from sshjit_ca.access.grants import grant_end, ticket_said, window_end
 from sshjit_ca.access.ticket_errands import require_ticket
@@ -93,7 +93,7 @@ def deny(context: Context, message: Deny) -> RequestReply:
 
 def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, Request]:
     """The login and the request, once it is clear that this person may say something about it now."""
-    login = context.login(login_id)
+    login = lookup.person_login(context, login_id)
     request = visible_request(context, login, request_id)
     subject = login.opened.subject
     if approvals.same_person(context.person(subject), context.person(request.asked.subject)):

@@ -48,6 +48,7 @@ def _content(context: Context) -> tuple[object, ...]:
         tuple(sorted((grant, when) for grant, (when, until) in state.ended.items() if until > now)),
         tuple(sorted((grant, ends) for grant, ends in state.extended.items() if ends > now)),
         _providers(context),
+        _workloads(context),
         _keys(context),
         _plain_hosts(context),
         _bastions(context),
@@ -83,6 +84,11 @@ def _providers(context: Context) -> tuple[bundle.Provider, ...]:
     return tuple(listed)
 
 
+def _workloads(context: Context) -> tuple[bundle.Workloads, ...]:
+    listed = context.workloads.items()
+    return tuple(bundle.Workloads(name, each.title, each.issuer, each.audience) for name, each in listed)
+
+
 def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
     sequence, now = context.state.sequence + 1, context.now
     ended = sorted((grant, when) for grant, (when, until) in context.state.ended.items() if until > now)
@@ -99,6 +105,7 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
         retired=tuple(key.line for key in context.keys.revoked()),
         log_key=checkpoint.verifier_key(context.config.origin, succession.raw(context.journal.checkpoint_key)),
         providers=_providers(context),
+        workloads=_workloads(context),
         krl=_krl(context, sequence),
         ended=tuple(ended),
         extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),

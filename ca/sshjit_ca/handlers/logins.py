@@ -13,7 +13,7 @@ from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
 from sshjit.api.views import TurnView
-from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, Logout, ReadChallenge, ReadLogin
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWeb, LoginWorkload, Logout, ReadChallenge, ReadLogin
 from sshjit.errors import Refused
 from sshjit.events import LoginClosed, LoginOpened
 from sshjit.policy import permissions_of
@@ -23,6 +23,7 @@ from sshjit_ca.context import Context, person_view, token_digest
 from sshjit_ca.ephemeral import CHALLENGE_BYTES
 from sshjit_ca.oidc.claims import Claims
 from sshjit_ca.oidc.id_tokens import NativeSignIn
+from sshjit_ca.oidc.workload_tokens import Workload
 from sshjit_ca.state import Login, locks
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,47 @@ def open_native(context: Context, message: LoginNative) -> LoginReply:
     return _open(context, message, sign_in.claims, sign_in.key)
 
 
+def open_workload(context: Context, message: LoginWorkload) -> LoginReply:
+    """A job or a machine signs in: it gets certificates for its key, and decides nothing.
+
+    Raises:
+        Refused: ``token_used``, ``locked``, ``key_taken``.
+
+    """
+    workload = context.prepared(Workload)
+    issuer = context.workloads[message.provider]
+    token, subject = _admitted(context, message, workload.subject, None, workload.key)
+    login_id = context.new_id("login")
+    provider_bindings.bind(context, message.provider)
+    context.record(
+        LoginOpened(
+            login=login_id,
+            subject=subject,
+            via="native",
+            token=token,
+            key=workload.key.fingerprint,
+            signed_in=workload.issued,
+            auth_time=None,
+            expires=workload.issued + min(issuer.lifetime_seconds, context.config.login_max_age),
+            mfa=False,
+            provider=message.provider,
+            claim=workload.subject,
+            name=f"workload {workload.name}",
+            email=None,
+            verified=False,
+            groups=(),
+            own=None,
+            key_line=workload.key.line,
+            address=names.free_text(message.address, "the address", 64),
+            remarks=workload.remarks,
+            workload=True,
+            claims=workload.claims,
+            unbound=issuer.unbound,
+        )
+    )
+    return LoginReply(_view(context, context.state.logins[login_id], login_id))
+
+
 def read_login(context: Context, message: ReadLogin) -> LoginReply:
     """Whose login it is, while it is alive."""
     return LoginReply(_view(context, context.login(message.login_id), message.login_id))
@@ -73,16 +115,7 @@ def read_challenge(context: Context, message: ReadChallenge) -> ChallengeReply:
 
 
 def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key: PublicKey | None) -> LoginReply:
-    token = token_digest(message.id_token)
-    if token in context.state.tokens:
-        raise Refused("token_used", "this sign-in was already used", hint="sign in again")
-    subject = context.state.subjects.get(f"{message.provider}/{claims.subject}") or context.new_id("sub")
-    locks.refuse_new(context.state)
-    locks.refuse_person(context.state, subject, (claims.email,) if claims.email else ())
-    if key is not None:
-        locks.refuse_key(context.state, key.fingerprint)
-    if key is not None and context.state.bound_keys.get(key.fingerprint, subject) != subject:
-        raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
+    token, subject = _admitted(context, message, claims.subject, claims.email, key)
     expires = claims.issued + context.config.login_max_age
     login_id = context.new_id("login")
     provider_bindings.bind(context, message.provider)
@@ -117,6 +150,27 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))
+
+
+def _admitted(
+    context: Context,
+    message: LoginWeb | LoginNative | LoginWorkload,
+    claim: str,
+    email: str | None,
+    key: PublicKey | None,
+) -> tuple[str, str]:
+    """The digest of the token, which is new, and the subject, whom nothing keeps from signing in with this key."""
+    token = token_digest(message.id_token)
+    if token in context.state.tokens:
+        raise Refused("token_used", "this sign-in was already used", hint="sign in again")
+    subject = context.state.subjects.get(f"{message.provider}/{claim}") or context.new_id("sub")
+    locks.refuse_new(context.state)
+    locks.refuse_person(context.state, subject, (email,) if email else ())
+    if key is not None:
+        locks.refuse_key(context.state, key.fingerprint)
+    if key is not None and context.state.bound_keys.get(key.fingerprint, subject) != subject:
+        raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
+    return token, subject
 
 
 def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
@@ -160,4 +214,7 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         remarks=opened.remarks,
         asked_fresh=opened.asked_fresh,
         on_call=tuple(TurnView(turn.rota, turn.begin, turn.end) for turn in subject.on_call),
+        workload=opened.workload,
+        claims=opened.claims,
+        unbound=opened.unbound,
     )

@@ -36,6 +36,8 @@ def ask(context: Context, message: Ask) -> AskReply:
     """
     login = context.login(message.login_id)
     want = replace(access_request.read(message, context.now), ticket=context.prepared_or_none(TicketAnswer))
+    if want.break_glass:
+        lookup.person_login(context, message.login_id)
     hosts = lookup.target_hosts(context, message)
     locks.refuse_new(context.state, (host.id for host in (*hosts, *context.bastions(hosts))))
     existing = find_existing(context, login, hosts, want)

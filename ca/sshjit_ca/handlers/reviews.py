@@ -8,6 +8,7 @@ from sshjit.ca_protocol.requests import Comment, Review
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Commented, Reviewed
 from sshjit.requests import Request
+from sshjit_ca.access import lookup
 from sshjit_ca.access.approvals import could_review, may_decide
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import visible_request
@@ -45,7 +46,7 @@ def review(context: Context, message: Review) -> RequestReply:
         Invalid: ``unknown_request``, ``nothing_to_review``, ``already_reviewed``, ``no_text``.
 
     """
-    login = context.login(message.login_id)
+    login = lookup.person_login(context, message.login_id)
     if not context.permitted(login, "review"):
         raise Refused("not_permitted", "reviewing needs the permission 'review', which you do not have")
     request = visible_request(context, login, message.request)

@@ -72,8 +72,8 @@ def quoted(text: str) -> str:
 
 def _login(_: State, event: events.LoginOpened) -> str:
     how = f"with key {event.key}" if event.key else "in a browser"
-    missing = f"; {'; '.join(event.remarks)}" if event.remarks else ""
-    return f"{event.name} ({event.provider}) signed in {how}, until {clock(event.expires)}{missing}"
+    notes = (*["by a token that names no key (unbound)"] * event.unbound, *event.remarks)
+    return f"{event.name} ({event.provider}) signed in {how}, until {'; '.join([clock(event.expires), *notes])}"
 
 
 def _logout(state: State, event: events.LoginClosed) -> str:

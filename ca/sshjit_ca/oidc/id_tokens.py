@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from sshjit import login, names, sshkey, wire
 from sshjit.errors import Refused
 from sshjit.limits import MAX_ID_TOKEN
-from sshjit.providers import Provider
+from sshjit.providers import Issuer, Provider
 from sshjit.sshkey import PublicKey
 from sshjit_ca.oidc.claims import Claims, bad, time_of
 from sshjit_ca.oidc.provider_keys import ProviderKeys
@@ -70,7 +70,7 @@ def verify(token: str, expected: Expected, keys: ProviderKeys, now: int) -> dict
     return claims
 
 
-def verify_signed(token: str, provider: Provider, keys: ProviderKeys) -> dict[str, Any]:
+def verify_signed(token: str, provider: Issuer, keys: ProviderKeys) -> dict[str, Any]:
     """The claims of any compact JWS that a provider signed; for whom and for what it is, is still to be checked.
 
     Raises:

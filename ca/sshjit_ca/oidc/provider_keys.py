@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sshjit import wire
-from sshjit.discovery import discovery_url, parse_discovery
+from sshjit.discovery import discovery_url, parse_discovery, parse_keys_uri
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit.providers import Provider
+from sshjit.providers import Issuer
 from sshjit_ca.oidc import provider_http
 from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 
@@ -32,8 +32,8 @@ _ROOTS = "the administrator adds its certificate authority to the system's, or n
 class Published:
     """What a provider published: the endpoints of its native flow, and its keys as JWK tables."""
 
-    authorization_endpoint: str
-    token_endpoint: str
+    authorization_endpoint: str | None
+    token_endpoint: str | None
     keys: tuple[dict[str, Any], ...]
     fetched: float
     userinfo_endpoint: str | None = None
@@ -42,8 +42,19 @@ class Published:
 class ProviderKeys:
     """One provider's keys, fetched when they are needed."""
 
-    def __init__(self, name: str, provider: Provider, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        provider: Issuer,
+        monotonic: Callable[[], float],
+        *,
+        signs_in: bool = True,
+        read_keys: Callable[[], str] | None = None,
+    ) -> None:
+        """``signs_in``: people, for which endpoints are needed. ``read_keys``: the JWKS where none is fetched."""
         self._name = name
+        self._signs_in = signs_in
+        self._read_keys = read_keys
         self._provider = provider
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -120,26 +131,45 @@ class ProviderKeys:
 
     def _fetch(self) -> Published:
         self._failed = self._monotonic()
-        issuer = self._provider.issuer
+        self.published = self._published()
+        self._failed, self.problem, self.fault = None, "ok", ""
+        return self.published
+
+    def _published(self) -> Published:
+        issuer, plain_http = self._provider.issuer, self._provider.unsafe_http
+        if self._read_keys is not None:
+            return Published(None, None, self._kept(self._read_keys), self._monotonic())
         document = self._get(discovery_url(issuer))
         try:
-            discovery = parse_discovery(document, issuer, plain_http=self._provider.unsafe_http)
+            if not self._signs_in:
+                uri = parse_keys_uri(document, issuer, plain_http=plain_http)
+                return Published(None, None, self._keys(self._get(uri)), self._monotonic())
+            discovery = parse_discovery(document, issuer, plain_http=plain_http)
         except Invalid as error:
             raise self._unusable(error) from None
         if discovery.jwks_uri is None:
             raise self._unusable(Invalid("bad_discovery", "its metadata has no jwks_uri", hint=_TOLD))
-        keys = self._get(discovery.jwks_uri).get("keys")
-        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-            raise self._down("its keys cannot be read")
-        self.published = Published(
+        return Published(
             discovery.authorization_endpoint,
             discovery.token_endpoint,
-            tuple(keys),
+            self._keys(self._get(discovery.jwks_uri)),
             self._monotonic(),
             discovery.userinfo_endpoint,
         )
-        self._failed, self.problem, self.fault = None, "ok", ""
-        return self.published
+
+    def _kept(self, read_keys: Callable[[], str]) -> tuple[dict[str, Any], ...]:
+        """The keys of a file."""
+        try:
+            document = wire.loads(read_keys().encode(), limit=MAX_DOCUMENT)
+        except SshJitError as error:
+            raise self._unusable(Invalid(error.code, error.message, hint=error.hint)) from None
+        return self._keys(document if isinstance(document, dict) else {})
+
+    def _keys(self, document: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        keys = document.get("keys")
+        if not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
+            raise self._down("its keys cannot be read")
+        return tuple(keys)
 
     def _get(self, url: str) -> dict[str, Any]:
         try:

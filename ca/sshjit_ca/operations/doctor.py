@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sshjit import ca_protocol as m
-from sshjit import durations, policy, providers
+from sshjit import durations, policy, providers, workloads
 from sshjit.errors import SshJitError
 from sshjit_ca.config import Config, read_policy, read_trusted
 from sshjit_ca.keys import PURPOSES, files, probe, references
@@ -110,6 +110,11 @@ def _policy(config: Config) -> Iterator[Finding]:
     unsafe = [name for name, provider in trusted.items() if provider.unsafe_http]
     if unsafe:
         yield Finding("policy", "warning", f"over plain http: {', '.join(unsafe)}", "for development only")
+    jobs = workloads.load(read_trusted(config.providers), file=config.providers.name)
+    for name, issuer in jobs.items():
+        if issuer.unbound:
+            hint = "have the issuer make tokens for a key (docs/providers.md)"
+            yield Finding("workloads", "warning", f"{name} is {workloads.UNBOUND}", hint)
 
 
 def _database(config: Config) -> Iterator[Finding]:

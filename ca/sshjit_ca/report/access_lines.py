@@ -62,6 +62,7 @@ class _Profile:
     roles: tuple[tuple[str, int | None], ...]
     denied_roles: frozenset[str]
     unix_name: str | None
+    workload: bool = False
 
 
 _Right = tuple[Terms, frozenset[str], tuple[str, ...], tuple[str, ...]]
@@ -108,7 +109,8 @@ def _profiles(
             if unix_name is not None and unix_name not in named:
                 unix_name = SOMEBODY
             if roles:
-                profiles[_Profile(roles, denied_roles(policy, subject), unix_name)].add(subject_id)
+                workload = subject.claims is not None
+                profiles[_Profile(roles, denied_roles(policy, subject), unix_name, workload)].add(subject_id)
     return profiles
 
 
@@ -162,7 +164,8 @@ def _allowed(
 ) -> Iterator[tuple[Terms, str]]:
     """Each rule that decides at some time for the host and action, with each login that it gives."""
     roles = dict(profile.roles)
-    holder = Holder(profile.unix_name, dict.fromkeys(policy.timeline.eras, roles), profile.denied_roles)
+    eras = dict.fromkeys(policy.timeline.eras, roles)
+    holder = Holder(profile.unix_name, eras, profile.denied_roles, workload=profile.workload)
     named = policy.logins(holder, host, action, break_glass=break_glass)
     for written in named:
         login = profile.unix_name if written == OWN else written

@@ -30,6 +30,8 @@ class Claims:
     own_listed: bool
     on_call: frozenset[str] = frozenset()
     """The rotas that named the person, at any time of the period."""
+    claims: frozenset[str] | None = None
+    """Those of a workload; ``None``: a person."""
 
     def subject(self, subject: str) -> Subject:
         """The person as policy sees them."""
@@ -42,6 +44,7 @@ class Claims:
             self.unix_name,
             own_listed=self.own_listed,
             on_call=turns,
+            claims=self.claims,
         )
 
     def with_turns(self, rotas: Mapping[str, Iterable[str]]) -> Iterator[Claims]:
@@ -100,7 +103,8 @@ class People:
             return
         verified = exact(event.email) if event.email and event.verified else None
         emails = frozenset[str]() if verified is None else frozenset({verified})
-        claims = Claims(event.provider, frozenset(event.groups), emails, event.own, event.own_listed)
+        groups, stated = frozenset(event.groups), frozenset(event.claims) if event.workload else None
+        claims = Claims(event.provider, groups, emails, event.own, event.own_listed, claims=stated)
         self.known[subject] = Person(event.name, event.provider, event.email or "", claims, time)
         self._called.setdefault(self._label(subject), set()).add(subject)
         if inside:

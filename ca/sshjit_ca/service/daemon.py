@@ -16,16 +16,18 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 from sshjit import ca_protocol as m
-from sshjit import providers
+from sshjit import providers, workloads
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.policy import PolicyError
 from sshjit.policy.schedule import show_time
+from sshjit.providers import Provider
 from sshjit.supervisor import Supervisor
+from sshjit.workloads import WorkloadIssuer
 from sshjit_ca.authority import Authority
 from sshjit_ca.config import Config, changed_files, files_at_start, load_policy, read_policy, read_trusted
 from sshjit_ca.context import Context
@@ -96,7 +98,9 @@ def open_context(
     """
     listed = read_trusted(config.providers)
     trusted = providers.load(listed, file=config.providers.name)
-    if not config.unsafe_development and any(provider.unsafe_http for provider in trusted.values()):
+    jobs = workloads.load(listed, file=config.providers.name)
+    plain = [*(each.unsafe_http for each in trusted.values()), *(each.unsafe_http for each in jobs.values())]
+    if not config.unsafe_development and any(plain):
         raise Invalid(
             "unsafe_http", "a provider over plain http is allowed in development only", hint="unsafe_development = true"
         )
@@ -111,7 +115,8 @@ def open_context(
     return Context(
         config=config,
         providers=trusted,
-        published={name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()},
+        workloads=jobs,
+        published=_published(config, trusted, jobs),
         keys=ActiveKeys(key_store, lambda: journal.state, turns=config.home / "keys" / "turns.json"),
         journal=journal,
         store=store,
@@ -127,6 +132,18 @@ def open_context(
         at_start=files_at_start(config, listed),
         tickets=Tickets(config.tickets),
     )
+
+
+def _published(
+    config: Config, trusted: Mapping[str, Provider], jobs: Mapping[str, WorkloadIssuer]
+) -> dict[str, ProviderKeys]:
+    """What the issuers publish, fetched when it is needed; or read from a file beside ``providers.toml``."""
+    published = {name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()}
+    for name, issuer in jobs.items():
+        path = config.providers.parent / issuer.keys_file if issuer.keys_file else None
+        read = None if path is None else partial(read_trusted, path)
+        published[name] = ProviderKeys(name, issuer, time.monotonic, signs_in=False, read_keys=read)
+    return published
 
 
 def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # loaded where they are used: most connections need none of t
 
     from sshjit.api.ask import AskBody
     from sshjit.api.session import LoginView
-    from sshjit.api.sign_in import LoggedIn, LoginBody
+    from sshjit.api.sign_in import LoggedIn, LoginBody, WorkloadBody
 
 T = TypeVar("T")
 _GATEWAY = {
@@ -64,6 +64,12 @@ class BasicApi:
         from sshjit.api.sign_in import LoggedIn  # noqa: PLC0415
 
         return self.call(LoggedIn, "POST", "login", proof)
+
+    def login_workload(self, proof: WorkloadBody) -> LoggedIn:
+        """Sends a workload's token; the server answers with a token of its own."""
+        from sshjit.api.sign_in import LoggedIn  # noqa: PLC0415
+
+        return self.call(LoggedIn, "POST", "login/workload", proof)
 
     def logout(self) -> None:
         """Ends the sign-in."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sshjit import durations, wire
+from sshjit import durations, wire, workloads
 from sshjit.api.session import LoginView
 from sshjit.api.views import TurnView
-from sshjit.errors import SshJitError
+from sshjit.errors import Invalid, SshJitError
 from sshjit.terminal_text import fitted
+from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import Away, BasicApi
 from sshjit_client.console import exit_codes, json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
-from sshjit_client.identity import sessions, sign_in, sign_out
+from sshjit_client.identity import sessions, sign_in, sign_out, workload
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests.request_text import person
+from sshjit_client.ssh import openssh
 from sshjit_client.storage.machine import Machine
 
 
@@ -29,11 +31,21 @@ def _login(parser: Parser) -> Act:
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     parser.add_argument("--fresh", action="store_true", help="sign in at the provider now, as some rules require")
+    job = parser.add_argument_group("for jobs and machines, where nobody signs in")
+    job.add_argument("--workload", action="store_true", help="sign in with the token of this job")
+    job.add_argument(
+        "--token-file", metavar="FILE", help="where the token is, - for standard input; else it is asked for"
+    )
+    job.add_argument("--audience", action="store_true", help="print what a token for --key must be for, and stop")
     return login
 
 
 def login(machine: Machine, options: Options) -> int:
     """Signs in, even if somebody is signed in already."""
+    if options.workload:
+        return _login_workload(machine, options)
+    if options.token_file is not None or options.audience:
+        raise Invalid("usage", "--token-file and --audience go with --workload", hint="ssh-jit login --help")
     chosen = sign_in.SignInOptions(options.provider, options.key, not options.no_browser, options.fresh)
     session = sign_in.once(machine, chosen, machine.session(time.time()))
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
@@ -42,6 +54,31 @@ def login(machine: Machine, options: Options) -> int:
     if options.fresh and session.login.auth_time is None:
         machine.terminal.warn("the provider does not say when you signed in: no sign-in is fresh (claim auth_time)")
         machine.terminal.hint("tell your administrator: the provider must put auth_time into ID tokens")
+    return ExitCode.OK
+
+
+def _login_workload(machine: Machine, options: Options) -> int:
+    """A job signs in; nobody is asked anything."""
+    if options.fresh or options.no_browser:
+        raise Invalid("usage", "nobody signs in with --workload: it takes no --fresh and no --no-browser")
+    if options.audience and options.key is None:
+        hint = "ssh-keygen -q -t ed25519 -N '' -f KEY makes one"
+        raise Invalid("usage", "an audience is that of a key: --audience needs --key", hint=hint)
+    issuer = options.provider or workload.wanted(machine.environ)[1]
+    if options.audience:
+        settings = machine.settings()
+        bundle = trusted_bundle.current(machine, settings, fresh=0).bundle
+        fixed = workload.choose(bundle, issuer, machine.environ).audience
+        machine.terminal.out(fixed or workloads.audience_of(openssh.public_key(options.key).blob))
+        return ExitCode.OK
+    chosen = sign_in.SignInOptions(issuer, options.key, workload=True, token_file=options.token_file)
+    session = sign_in.once(machine.silent(), chosen, machine.session(time.time()))
+    machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
+    for remark in session.login.remarks:
+        machine.terminal.warn(remark)
+    if not session.login.roles:
+        machine.terminal.warn("this workload has no role: policy names none for its claims")
+        machine.terminal.hint(f"its claims are {', '.join(session.login.claims)}")
     return ExitCode.OK
 
 
@@ -98,14 +135,18 @@ def whoami(machine: Machine, options: Options) -> int:
 def sign_in_details(login: LoginView) -> str:
     """A sign-in as a small table."""
     left = durations.show(max(login.expires - int(time.time()), 0) // 60 * 60)
+    who = [["person", person(login.person)], ["groups", ", ".join(login.groups) or "none"]]
+    if login.workload:
+        bound = "the token named no key (unbound)" if login.unbound else "the token was made for the key"
+        who = [["workload", person(login.person).removeprefix("workload ")], ["bound", bound]]
+        who += [["claim", claim] for claim in login.claims]
     rows = [
-        ["person", person(login.person)],
-        ["groups", ", ".join(login.groups) or "none"],
+        *who,
         ["roles", ", ".join(login.roles) or "none"],
         *([["on call", turn_text(turn)] for turn in login.on_call if turn.begin <= time.time() < turn.end]),
         *([["permissions", ", ".join(login.permissions)]] if login.permissions else []),
         ["signed in", f"{at(login.signed_in)}, until {at(login.expires)} ({left} left)"],
-        ["second factor", _second_factor(login)],
+        *([] if login.workload else [["second factor", _second_factor(login)]]),
         ["key", login.fingerprint or "none"],
         *([["missing", remark] for remark in login.remarks]),
     ]

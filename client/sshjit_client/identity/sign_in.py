@@ -13,19 +13,20 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sshjit import login, names, sshkey
-from sshjit.api.sign_in import LoginBody
+from sshjit import login, names, sshkey, workloads
+from sshjit.api.sign_in import LoggedIn, LoginBody, WorkloadBody
 from sshjit.bundle import Bundle, Provider
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import BasicApi
 from sshjit_client.console.terminal import Terminal
-from sshjit_client.identity import browser, installation, provider_endpoints, sign_out
+from sshjit_client.identity import browser, installation, provider_endpoints, sign_out, workload
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
 from sshjit_client.ssh import openssh
@@ -50,6 +51,16 @@ class SignInOptions:
     browser: bool = True
     fresh: bool = False
     """Whether the person must sign in at the provider now, even if they did before."""
+    workload: bool = False
+    """Whether nobody signs in, but this job or machine does, by a token."""
+    token_file: str | None = None
+    """Where the workload's token is; ``-``: on standard input. ``None``: it is asked for."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether another one's sign-in is as good, since nothing was asked for that it may not have."""
+        chosen = self.provider if self.workload else None
+        return self == SignInOptions(chosen, browser=self.browser, workload=self.workload)
 
 
 def once(machine: Machine, options: SignInOptions, other_than: Session | None) -> Session:
@@ -63,10 +74,9 @@ def once(machine: Machine, options: SignInOptions, other_than: Session | None) -
 
     """
     name = machine.settings().name
-    plain = SignInOptions(browser=options.browser) == options
 
     def newer() -> Session | None:
-        session = machine.session(time.time()) if plain else None
+        session = machine.session(time.time()) if options.plain else None
         return None if session is None or (other_than and session.token == other_than.token) else session
 
     with logins.alone(machine.environ, name, machine.terminal.say, lambda: newer() is not None) as needed:
@@ -78,7 +88,7 @@ def _sign_in(machine: Machine, options: SignInOptions) -> Session:
     """Signs in and keeps the session in a folder of its own."""
     settings = machine.settings()
     bundle = trusted_bundle.current(machine, settings, fresh=0).bundle
-    provider = provider_endpoints.wait(machine, choose(bundle, options.provider or settings.provider))
+    how = _workload(machine, bundle, options) if options.workload else _person(machine, bundle, options)
     with logins.new(machine.environ, settings.name, machine.terminal.say) as folder:
         if lost := paths.lost_runtime(machine.environ):
             what = "is open to others" if Path(lost).exists() else "is gone"
@@ -87,8 +97,7 @@ def _sign_in(machine: Machine, options: SignInOptions) -> Session:
         if options.key is None:
             openssh.make_key(key)
         public = openssh.public_key(key)
-        proof = _prove(machine, provider, key, public, options)
-        done = BasicApi(settings.url).login(proof)
+        done = how(BasicApi(settings.url), key, public)
         if names.bearer(done.token) is None:
             raise Failed("bad_answer", "the server answered the sign-in with a token that cannot be sent back")
         made = Session(settings.url, done.token, done.login, str(key.absolute()), public.line)
@@ -97,6 +106,28 @@ def _sign_in(machine: Machine, options: SignInOptions) -> Session:
         installation.learn(machine, session)
     sign_out.replaced(machine)
     return session
+
+
+SignIn = Callable[[BasicApi, Path, sshkey.PublicKey], LoggedIn]
+"""Signs in at a server, with a key."""
+
+
+def _person(machine: Machine, bundle: Bundle, options: SignInOptions) -> SignIn:
+    """How a person signs in."""
+    provider = provider_endpoints.wait(machine, choose(bundle, options.provider or machine.settings().provider))
+    return lambda api, key, public: api.login(_prove(machine, provider, key, public, options))
+
+
+def _workload(machine: Machine, bundle: Bundle, options: SignInOptions) -> SignIn:
+    """How a job or a machine signs in: with a token for the key, which the key signs."""
+    issuer = workload.choose(bundle, options.provider, machine.environ)
+
+    def sign_in(api: BasicApi, key: Path, public: sshkey.PublicKey) -> LoggedIn:
+        audience = issuer.audience or workloads.audience_of(public.blob)
+        token = workload.token(machine.environ, audience, options.token_file)
+        return api.login_workload(WorkloadBody(issuer.id, token, public.line, _signed(key, token)))
+
+    return sign_in
 
 
 def choose(bundle: Bundle, provider_id: str | None) -> Provider:
@@ -128,17 +159,22 @@ def _prove(
     tokens = attempt.redeem(code)
     if public.hardware:
         machine.terminal.say("touch the security key to sign")
+    signature = _signed(key, tokens.id_token)
+    salt = login.b64url(attempt.salt)
+    return LoginBody(
+        provider.id, tokens.id_token, public.line, salt, signature, tokens.access_token, fresh=options.fresh
+    )
+
+
+def _signed(key: Path, token: str) -> str:
+    """The token, signed by the key."""
     try:
-        signature = openssh.sign_login(key, tokens.id_token)
+        return openssh.sign_login(key, token)
     except Failed as error:
         if _REFUSED not in error.message:
             raise
         text = f"the agent does not sign with this key, so no sign-in can be bound to it: {error.message}"
         raise Failed("agent_refused", text, hint=_CONSTRAINED) from None
-    salt = login.b64url(attempt.salt)
-    return LoginBody(
-        provider.id, tokens.id_token, public.line, salt, signature, tokens.access_token, fresh=options.fresh
-    )
 
 
 def _open(machine: Machine, attempt: Attempt, loopback: Loopback, *, use_browser: bool) -> None:

@@ -48,10 +48,12 @@ def exchange(
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
     meanwhile: Callable[[], object] | None = None,
+    roots: str | None = None,
 ) -> Answer:
     """Sends one request to a checked URL (``sshjit.names.url``). What came from others in ``headers`` is checked too.
 
-    ``meanwhile`` is called once the request is sent, while the server works on it.
+    ``meanwhile`` is called once the request is sent, while the server works on it. ``roots``: a file with certificate
+    authorities, which alone are believed then.
 
     Raises:
         Failed: ``unreachable`` when there is no answer, ``bad_answer`` when it is too long.
@@ -59,7 +61,7 @@ def exchange(
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    connection = _connection(parts.scheme, host, parts.port)
+    connection = _connection(parts.scheme, host, parts.port, roots)
     deadline = Deadline(TIMEOUT, DEADLINE)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
@@ -87,14 +89,17 @@ def exchange(
     return result
 
 
-def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+def _connection(scheme: str, host: str, port: int | None, roots: str | None = None) -> http.client.HTTPConnection:
     """A connection that is not open yet, through the proxy of ``https_proxy`` if there is one for this host.
 
     Plain http goes to this machine alone, and nothing for this machine goes to a proxy.
     """
     if scheme != "https":
         return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-    context = ssl.create_default_context()
+    try:
+        context = ssl.create_default_context(cafile=roots)
+    except OSError as error:
+        raise Failed("unreachable", f"the certificate authorities of {host} cannot be read: {roots}: {error}") from None
     proxy = None if names.is_loopback(host) else _proxy(host)
     if proxy is None:
         return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=context)

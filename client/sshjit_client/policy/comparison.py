@@ -150,7 +150,8 @@ def _kind_of_person(pair: _Pair, who: Subject) -> Hashable:
     roles = tuple(tuple(sorted(role_ends(policy, who, 0).items(), key=str)) for policy in pair.policies)
     unix_names = tuple(usable_unix_name(policy, who) for policy in pair.policies)
     named = _named_logins(pair)
-    return roles, denied, tuple(name if name in named else name is not None for name in unix_names)
+    own = tuple(name if name in named else name is not None for name in unix_names)
+    return roles, denied, own, who.claims is not None
 
 
 def _granting(pair: _Pair, *, break_glass: bool) -> Iterator[AllowRule]:

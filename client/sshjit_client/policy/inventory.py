@@ -2,7 +2,7 @@
 
 A host has labels, which the policy must declare, and may be behind another one, its bastion. A person has the claims
 that a provider would send when they sign in; by default they signed in just now, without a second factor and without
-a hardware key.
+a hardware key. Whoever has ``claims`` is a workload, with nothing else beside the issuer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sshjit import addresses, approvals, durations, names
 from sshjit.policy import Bastion, Host, Policy, PolicyError, Subject, check_labels, roles_of
+from sshjit.policy.model import CLAIM
 from sshjit.policy.reader import Table
 from sshjit.policy.roles import denied_roles
 from sshjit.policy.types import FOREVER, Turn
@@ -21,6 +22,7 @@ from sshjit_client.policy.policy_files import read_table
 _TOP = {"version": True, "hosts": False, "bastions": False, "people": False}
 _MEMBER = {
     "provider": True,
+    "claims": False,
     **dict.fromkeys(("groups", "emails", "unverified", "own", "own_listed", "mfa", "hardware_key", "signed_in"), False),
     "on_call": False,
 }
@@ -46,8 +48,10 @@ class Member:
         return replace(self.subject, auth_time=None if self.signed_in == UNKNOWN else now - self.signed_in)
 
     def person(self, policy: Policy, now: int) -> approvals.Person:
-        """The person as approvals see them at ``now``."""
-        roles, had = roles_of(policy, self.subject, now), denied_roles(policy, self.subject)
+        """The person as approvals see them at ``now``: a workload has no role for which anybody asks it."""
+        workload = self.subject.claims is not None
+        roles = frozenset[str]() if workload else roles_of(policy, self.subject, now)
+        had = denied_roles(policy, self.subject)
         return approvals.Person(self.subject.id, self.subject.emails | self.unverified, roles, had=had)
 
 
@@ -134,9 +138,24 @@ def read_people(top: Table, *policies: Policy) -> dict[str, Member]:
             hardware_key=table.flag("hardware_key"),
             denied_emails=unverified,
             on_call=tuple(Turn(name, 0, FOREVER) for name in table.names("on_call", rotas, "rota", empty="none") or ()),
+            claims=_claims(table),
         )
         people[name] = Member(name, subject, unverified, signed_in(table) or 0)
     return people
+
+
+def _claims(table: Table) -> frozenset[str] | None:
+    """``claims = { repository = "acme/app" }``: a workload's."""
+    given = table.get("claims", dict)
+    if given is None:
+        return None
+    for key in _MEMBER.keys() - {"provider", "claims"}:
+        if key in table:
+            table.wrong((key,), "is of people, and this is a workload")
+    for name, value in given.items():
+        if not CLAIM.fullmatch(name) or not isinstance(value, str):
+            table.wrong(("claims", name), "must be the name of a claim with its text")
+    return frozenset(f"{name}={value}" for name, value in given.items())
 
 
 def signed_in(table: Table) -> int | None:

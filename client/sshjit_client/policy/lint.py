@@ -11,8 +11,8 @@ from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
-from sshjit.policy import Policy, empty_roles, words
-from sshjit.policy.model import AllowRule, DenyRule, Rule
+from sshjit.policy import Policy, empty_roles, roles_without_people, words
+from sshjit.policy.model import WORKLOAD, AllowRule, DenyRule, Rule
 from sshjit.policy.owners import written_out
 from sshjit.policy.problems import Path as KeyPath
 from sshjit.policy.problems import Problem, Report
@@ -119,7 +119,8 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
     empty, earlier = empty_roles(policy, now), {"allow": _Earlier(), "break_glass": _Earlier()}
     for kind, number, rule in _granting(policy):
         where: KeyPath = (kind, number)
-        if set(written_out(policy.owners, rule.match.roles or ())) <= empty:
+        nobody = roles_without_people(policy, now) if kind == "break_glass" else empty
+        if set(written_out(policy.owners, rule.match.roles or ())) <= nobody:
             yield (*where, "roles"), f"matches nobody: {words.listed(rule.match.roles or ())} cannot be held now"
         before = earlier[kind].first_over(rule)
         if before is not None:
@@ -133,7 +134,9 @@ def _rules(policy: Policy, now: int) -> Iterator[Warn]:
             names = written_out(policy.owners, step.at(step.after).roles)
             every = (source for name in names for source in policy.roles[name])
             sources = [source for source in every if source.ends is None or now < source.ends]
-            if not sources:
+            if sources and all(source.kind == WORKLOAD for source in sources):
+                yield (*where, "approvals", at), f'"{step.role}" is of workloads alone, which approve nothing'
+            elif not sources:
                 yield (*where, "approvals", at), f'nobody can hold "{step.role}" now, so every request is refused'
             elif (
                 step.role not in policy.owners

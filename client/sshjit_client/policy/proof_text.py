@@ -58,6 +58,7 @@ def broken_text(proof: Proof, styles: Styles) -> str:
         ("groups", ", ".join(sorted(subject.groups))),
         ("emails", ", ".join(sorted(subject.emails))),
         ("on call", ", ".join(turn.rota for turn in subject.on_call)),
+        ("claims of a workload", ", ".join(sorted(subject.claims or ()))),
         ("by another sign-in", ", ".join(sorted(subject.denied_groups | subject.denied_emails))),
         ("own name", f"{answer.login}, by the operator's table" if subject.own_listed else subject.unix_name or ""),
         ("from", answer.address or ""),
@@ -77,6 +78,7 @@ def proof_json(proof: Proof) -> dict[str, Any]:
         values = outcome_json.explanation_values(question, explain(question))
         values |= {"login": answer.login, "action": answer.action, "break_glass": answer.break_glass}
         values |= {"labels": dict(answer.host.labels), "groups": sorted(answer.subject.groups)}
+        values |= {"claims": None if (claims := answer.subject.claims) is None else sorted(claims)}
         values |= {"emails": sorted(answer.subject.emails), "begin": answer.begin, "end": answer.end}
         values["address"] = answer.address
         values["on_call"] = [turn.rota for turn in answer.subject.on_call]

@@ -72,7 +72,7 @@ def _check_approvers(question: Question, outcome: Outcome) -> Outcome:
     if not isinstance(outcome, NeedsApproval):
         return outcome
     requester, people = _people(question)
-    empty = policy.empty_roles(question.policy, question.now)
+    empty = policy.roles_without_people(question.policy, question.now)
     nobody = approvals.unfillable(outcome.steps, requester, people, empty)
     if nobody is None:
         return outcome

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from sshjit.policy import fields
-from sshjit.policy.model import BREAK_GLASS_REASON, CLIENT, COMMAND, FORWARDING, OWN, REQUIREMENTS, SHELL
+from sshjit.policy.model import BREAK_GLASS_REASON, CLAIM, CLIENT, COMMAND, FORWARDING, OWN, REQUIREMENTS, SHELL
 from sshjit.policy.rule_approvals import MOST_APPROVERS, MOST_EXTENSIONS, MOST_GRANTS
 from sshjit.policy.rules import HOURS, MOST_HOSTS
 from sshjit.policy.schedule import DAYS
@@ -106,7 +106,21 @@ def _date(description: str) -> Schema:
     }
 
 
-_DATED_SOURCE = _table(fields.SOURCE, {"from": _FROM, "until": _date("The last day on which it counts, in UTC.")})
+_UNTIL = _date("The last day on which it counts, in UTC.")
+_CLAIM_VALUE = {"type": "string", "pattern": "^[^*]+$"}
+_CLAIMS = {
+    **_named(_CLAIM_VALUE, "Claims that a workload must all have, letter by letter.", f"^{CLAIM.pattern}$"),
+    "minProperties": 1,
+}
+_WORKLOAD_FROM = _text('"<issuer>/workload", with claims.', f"^{_PROVIDER}/workload$")
+_DATED_SOURCE = _table(
+    fields.SOURCE,
+    {"from": _text("Where the role comes from."), "claims": _CLAIMS, "until": _UNTIL},
+    anyOf=[
+        {"properties": {"from": _FROM}, "not": {"required": ["claims"]}},
+        {"properties": {"from": _WORKLOAD_FROM}, "required": ["claims"]},
+    ],
+)
 _SPAN = _table(fields.DATES, {"from": _date("The first day."), "until": _date("The last day.")})
 _DATES: Schema = {
     "type": "array",

@@ -73,12 +73,15 @@ class World:
 
 
 @contextmanager
-def real_world() -> Iterator[World]:
-    """Starts all of it. Names are short, because a control socket's path must be."""
+def real_world(changes: tuple[tuple[str, str], ...] = (), workloads: str = "") -> Iterator[World]:
+    """Starts all of it; ``changes`` and ``workloads`` are those of ``client_server``.
+
+    Names are short, because a control socket's path must be.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="sj-") as near,
         tempfile.TemporaryDirectory(prefix="test-sshd-", dir=debian.cache()) as far,
-        client_server(Path(near), CHANGES) as server,
+        client_server(Path(near), (*CHANGES, *changes), workloads) as server,
     ):
         folder = Path(far)
         folder.chmod(0o755)

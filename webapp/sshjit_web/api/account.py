@@ -6,9 +6,9 @@ from flask import Response, request
 
 from sshjit import wire
 from sshjit.api.log import LogReply
-from sshjit.api.sign_in import ChallengeReply, LoggedIn, LoginBody
+from sshjit.api.sign_in import ChallengeReply, LoggedIn, LoginBody, WorkloadBody
 from sshjit.ca_protocol.log import ReadLog
-from sshjit.ca_protocol.logins import LoginNative, LoginReply, ReadChallenge
+from sshjit.ca_protocol.logins import LoginNative, LoginReply, LoginWorkload, ReadChallenge
 from sshjit_web.api.json_io import (
     MAX_PAGE,
     address,
@@ -29,6 +29,15 @@ from sshjit_web.services import services
 def login() -> Response:
     """A command line signs in with an ID token bound to its key."""
     message = wire.fill(LoginNative, body(LoginBody), address=address())
+    made = services().ca.call(message, LoginReply).login
+    token = services().sessions.open("api", made)
+    return answer(LoggedIn(token, made), 201)
+
+
+@blueprint.post("/login/workload")
+def login_workload() -> Response:
+    """A job or a machine signs in with a token that was made for its key; the CA checks it."""
+    message = wire.fill(LoginWorkload, body(WorkloadBody), address=address())
     made = services().ca.call(message, LoginReply).login
     token = services().sessions.open("api", made)
     return answer(LoggedIn(token, made), 201)

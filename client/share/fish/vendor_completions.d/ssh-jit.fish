@@ -77,10 +77,13 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from locks" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from log" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from log" -l limit
 complete -c ssh-jit -n "__fish_seen_subcommand_from log" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l audience
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l fresh
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l key
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l no-browser
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l provider
+complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l token-file
+complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l workload
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from logout" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from open" -l json
