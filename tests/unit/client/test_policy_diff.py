@@ -25,6 +25,7 @@ from sshjit.policy import (
     evaluate,
     may_be_unix_name,
 )
+from sshjit.policy.approval_steps import asked_steps
 from sshjit.policy.model import AllowRule
 from sshjit.policy.query import deciding_deny, first_allows, make_query
 from sshjit.policy.types import FOREVER
@@ -324,8 +325,11 @@ def gives(policy: Policy, now: int, address: str) -> dict[Fact, Any]:
                         asked = {"login": login, "action": action, "break_glass": fire, "address": address}
                         query = make_query(policy, who, [host], now=now, **asked)  # type: ignore[arg-type]
                         (number,) = first_allows(query)
-                        if number is not None and deciding_deny(query) is None:
-                            rules[person, host.name, str(login), action, fire] = query.allows[number]
+                        if number is None or deciding_deny(query) is not None:
+                            continue
+                        rule = query.allows[number]
+                        if not isinstance(asked_steps(query, rule), Denied):  # a host without an owner who must approve
+                            rules[person, host.name, str(login), action, fire] = rule
     return rules
 
 
