@@ -62,6 +62,16 @@ def test_what_is_answered_is_not_escalated(ca: Installation) -> None:
     assert escalated(ca) == []
 
 
+def test_a_step_that_is_answered_is_not_escalated_while_another_one_waits(ca: Installation) -> None:
+    ca.change_policy(STEPS, LATER.replace("]\n", ', { from = "dba", count = 1 }]\n'))
+    ca.web(DON)
+    request = ca.approve(ca.web(BOB), ca.ask(ca.native(DANA), "db1").request)
+    assert request.state is RequestState.PENDING
+    ca.later(900)
+    ca.authority.sweep()
+    assert escalated(ca) == []
+
+
 def test_an_answer_of_the_other_role_counts_no_more_once_the_rule_has_no_other_role(ca: Installation) -> None:
     ca.change_policy(STEPS, LATER)
     dana, alice = ca.native(DANA), ca.web(ALICE)

@@ -105,6 +105,9 @@ def test_what_is_granted_goes_on_when_a_limit_comes_and_an_extension_is_no_grant
     ca.say(m.SignUser(login, grant.id), m.CertificateReply)
     more = ca.say(m.Extend(login, grant.id, "CHG-8 still at it", "192.0.2.7"), m.AskReply).request
     assert ca.approve(bob, more).state is RequestState.APPROVED
+    ca.add_host("db2", env="prod", role="db")
+    ca.change_policy("open = 1, week = 1", "open = 2, week = 2")
+    assert ca.ask(login, "db2").request.state is RequestState.PENDING, "one grant is open, not two"
 
 
 def test_the_log_has_what_counted(ca: Installation) -> None:

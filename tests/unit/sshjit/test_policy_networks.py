@@ -112,3 +112,9 @@ def test_what_is_within_is_inside(inner: list[str], outer: list[str], address: s
     known = client_address(address)
     if known is not None and within(inner, outer) and inside(known, inner):
         assert inside(known, outer)
+
+
+def test_one_of_each_kind_of_address_is_never_another_spelling() -> None:
+    """An IPv4 address that is written as IPv6 counts as IPv4, so no such one stands for a kind of IPv6."""
+    for address in one_of_each(("::ffff:0:0/96", "10.0.0.0/8")):
+        assert str(client_address(address)) == address
