@@ -241,6 +241,7 @@ class Authority:
                 self._context.clock.settle(self._offset)
             self._context.policy, self._context.policy_text = self._in_force  # a load may be what was lost
             self._context.bundles.forget()
+            self._context.logout_tokens.forget()
             self._read_again()
             self.ahead = False
         self._look()
@@ -307,6 +308,7 @@ class Authority:
         if written:
             context.unwritten = None
             context.bundles.settle()
+        context.logout_tokens.settle()
         self._context.keys.remember(self._context.keys.turns())
 
     def _write_refusal(self, message: m.Message, error: Refused) -> None:

@@ -109,9 +109,10 @@ class SessionBudget:
 
 @dataclass(slots=True)
 class TakenOnce:
-    """What is taken once within the time in which it could come again."""
+    """What is taken once within the time in which it could come again, in a batch that became durable."""
 
     _until: dict[str, int] = field(default_factory=dict)
+    _in_batch: list[str] = field(default_factory=list)
 
     def take(self, what: str, now: int, lifetime: int) -> bool:
         """Whether ``what`` was not taken in the last ``lifetime`` seconds; now it is."""
@@ -119,7 +120,18 @@ class TakenOnce:
         if what in self._until:
             return False
         self._until[what] = now + lifetime
+        self._in_batch.append(what)
         return True
+
+    def settle(self) -> None:
+        """After a batch became durable."""
+        self._in_batch.clear()
+
+    def forget(self) -> None:
+        """After a batch that was lost: what it took may come again."""
+        for what in self._in_batch:
+            self._until.pop(what, None)
+        self._in_batch.clear()
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ long as it counts. Whoever wanted to take access away must not believe that it h
 
 from __future__ import annotations
 
+import logging
+
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.access import bundle_answers
@@ -13,6 +15,7 @@ from sshjit_ca.context import Context, Question
 from sshjit_ca.public_errors import NotDone
 from sshjit_ca.routes import ROUTES
 
+_log = logging.getLogger(__name__)
 _NOT_DONE: dict[type[m.Message], str] = {
     m.Lock: "the lock is NOT in force",
     m.Unlock: "nothing was unlocked",
@@ -35,8 +38,12 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
         case m.ReadBundle() as message:
             return bundle_answers.in_log(context, message) or error
         case m.Health() | m.Status() as message:
-            context.begin(question)
-            return ROUTES[type(message)].handler(context, message)
+            try:
+                context.begin(question)
+                return ROUTES[type(message)].handler(context, message)
+            except Exception:  # noqa: BLE001 - there is nobody who would catch it, and the CA goes on
+                _log.exception("the state of the CA cannot be told: a bug")
+                return error
         case _:
             return _refusal(question, error)
 

@@ -118,5 +118,7 @@ def _key(key: CaKey, results: ProbeResults) -> KeyStanding:
 
 def _provider(context: Context, name: str, keys: ProviderKeys) -> ProviderView:
     sign_ins, seen = context.group_claims.of(name)
-    missing = tuple(path for path in context.providers[name].groups_claim if sign_ins and path not in seen)
+    people = context.providers.get(name)  # an issuer of workloads has no groups
+    paths = () if people is None or not sign_ins else people.groups_claim
+    missing = tuple(path for path in paths if path not in seen)
     return ProviderView(name, keys.problem, keys.age(), sign_ins, missing)

@@ -15,7 +15,7 @@ from sshjit import names
 from sshjit.errors import Invalid, Refused
 from sshjit.providers import Provider
 from sshjit_ca.oidc import id_tokens
-from sshjit_ca.oidc.claims import time_of
+from sshjit_ca.oidc.claims import MAX_NAME, time_of
 from sshjit_ca.oidc.id_tokens import MAX_AGE, SKEW
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 
@@ -60,7 +60,7 @@ def verify(token: str, provider: Provider, keys: ProviderKeys, now: int) -> Logo
         raise _refused("was not issued just now")
     if claims.get("exp") is not None and time_of(claims, "exp") <= now:
         raise _refused("has expired")
-    subject, session = _text(claims, provider.subject_claim), _text(claims, "sid")
+    subject, session = _subject(claims, provider.subject_claim), _text(claims, "sid")
     made = LogoutToken(_text(claims, "jti") or "", subject, session, time_of(claims, "iat"))
     if not made.id or (made.subject is None and made.session is None):
         raise _refused("has no jti, or says neither sub nor sid")
@@ -72,6 +72,14 @@ def _text(claims: dict[str, Any], key: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not names.printable_ascii(value):
+        raise Invalid("bad_token", f"the logout token cannot be read: its {names.show(key)} is not a short text")
+    return value
+
+
+def _subject(claims: dict[str, Any], key: str) -> str | None:
+    """As in an ID token (``claims.subject``), where it need not be ASCII."""
+    value = claims.get(key)
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_NAME or not value.isprintable()):
         raise Invalid("bad_token", f"the logout token cannot be read: its {names.show(key)} is not a short text")
     return value
 

@@ -11,7 +11,7 @@ from joserfc.jwk import RSAKey
 from sshjit import ca_protocol as m
 from sshjit import requests
 from sshjit.api.views import RequestState
-from sshjit.errors import Refused, SshJitError
+from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_ca.oidc.logout_tokens import EVENT
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT
@@ -195,4 +195,32 @@ def test_a_logout_token_that_comes_again_after_a_restart_ends_nothing_that_began
 def test_a_provider_whose_servers_clocks_differ_a_little_ends_the_newest_login_too(ca: Installation) -> None:
     login = ca.web(at(None))
     end(ca, logout_token(ca, sid=None, iat=int(ca.time) - 10))
+    assert not alive(ca, login)
+
+
+def test_a_logout_whose_batch_was_lost_may_come_again(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provider tries again after a 503, and whoever was disabled there must be out then."""
+    login = ca.web(at("session-1"))
+    token = logout_token(ca)
+    with monkeypatch.context() as away:
+        away.setattr(ca.store, "commit", unwritable)
+        with pytest.raises(Failed):
+            end(ca, token)
+    ca.later(6)
+    end(ca, token)
+    assert not alive(ca, login)
+    with pytest.raises(Refused, match="already used"):
+        end(ca, token)
+
+
+def unwritable(*_: object) -> None:
+    """What a database says that cannot be written."""
+    raise Failed("not_signing", "the log cannot be written")
+
+
+def test_a_subject_beyond_ascii_ends_too(ca: Installation) -> None:
+    """It signs in, so it must be able to sign out."""
+    person = Person("j\u00fcrgen", ALICE.groups, ALICE.email)
+    login = ca.web(at("session-9", person))
+    end(ca, logout_token(ca, sub="j\u00fcrgen", sid="session-9"))
     assert not alive(ca, login)

@@ -79,7 +79,7 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
     who = always_on_call(who)
     rotas = frozenset(turn.rota for turn in who.on_call)
-    claims = Claims(who.provider, who.groups, who.emails, who.unix_name, who.own_listed, rotas)
+    claims = Claims(who.provider, who.groups, who.emails, who.unix_name, who.own_listed, rotas, who.claims)
     owners = {} if who.unix_name is None else {who.unix_name: who.id}
     lines = access_lines(policy, {who.id: [claims]}, owners, hosts, NOW)
     assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))

@@ -7,6 +7,7 @@ remarks, reviews, explanations, the feed. The story here says every message that
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,11 @@ from sshjit import signed_actions, sshkey, wire
 from sshjit.errors import SshJitError
 from sshjit_ca.oidc.logout_tokens import EVENT
 from sshjit_ca.routes import ROUTES
+from tests.support import job_issuer
 from tests.support.break_glass import GLASS, REASON, break_glass, review
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.issuer import WEB_CLIENT
+from tests.support.issuer import listening as serving_tokens
 from tests.support.signatures import act, by, challenge, lines_of
 from tests.support.stolen_front_end import Stolen, certificates, listening, mixed, steal
 
@@ -28,18 +31,24 @@ RESTRICTIVE = (m.Logout, m.EndLogins, m.ProviderLogout, m.Cancel, m.End, m.Deny,
 
 
 @pytest.fixture
-def stolen(ca: Installation) -> Stolen:
+def stolen(ca: Installation) -> Iterator[Stolen]:
     """A thief who also carried what the pages can say besides asking and approving."""
-    found = steal(ca)
-    ca.change_policy(*EXTEND)
-    ca.change_policy(*GLASS)
-    ca.change_policy(*EXPLAIN)
-    with listening(found):
-        _another_day(ca)
-    return found
+    with serving_tokens(job_issuer.JobIssuer()) as github:
+        file = ca.home / "providers.toml"
+        file.write_text(file.read_text() + job_issuer.table("github", github))
+        ca.restart()
+        found = steal(ca)
+        ca.change_policy(*EXTEND)
+        ca.change_policy(*GLASS)
+        ca.change_policy(*EXPLAIN)
+        with listening(found):
+            _another_day(ca, github)
+        yield found
 
 
-def _another_day(ca: Installation) -> None:
+def _another_day(ca: Installation, github: job_issuer.JobIssuer) -> None:
+    key, audience = job_issuer.key_and_audience(ca.home)
+    ca.say(job_issuer.message(ca, "github", github.token(audience, ca.time), key), m.LoginReply)
     alice, dana, bob, carol = ca.native(ALICE), ca.native(DANA), ca.native(BOB), ca.native(CAROL)
     grant = next(each for each in ca.context.state.requests.values() if each.used and each.asked.login == "postgres")
     asked = ca.say(m.Extend(dana, grant.id, "CHG-7 takes longer", "192.0.2.7"), m.AskReply).request
@@ -63,7 +72,7 @@ def _another_day(ca: Installation) -> None:
     reads = (
         m.ReadLogin(bob), m.ReadRequest(bob, grant.id), m.ReadRequests(bob, "all", 100, None), m.ReadFeed(-1, 100),
         m.ReadLogins(bob), m.ReadPolicy(None), m.ReadLocks(bob), m.ReadHosts(bob), m.ReadLog(bob, None, 100),
-        m.ReadTile("checkpoint"), m.ReadBundle(None), m.Health(),
+        m.ReadTile("checkpoint"), m.ReadCosigned(), m.ReadPolicies(bob), m.ReadBundle(None), m.Health(),
     )  # fmt: skip
     ca.say_all(list(reads))
     ca.say(m.Revoke(bob, glass.id, None, None, "it is over"), m.RevokeReply)

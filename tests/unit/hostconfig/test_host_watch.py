@@ -156,6 +156,7 @@ def test_the_ca_is_told_once_that_only_certificates_count(authority: Authority, 
         assert reports == []
         front.serve(authority.offer(sequence=2, bundle=2))
         wait_until(lambda: reports, "it was not reported")
+        wait_until((host.home / "reported.json").exists, "it does not hold what the CA was told")
     with _watching(host):
         looked = len(front.statuses)
         wait_until(lambda: len(front.statuses) >= looked + 3, "it did not look again")

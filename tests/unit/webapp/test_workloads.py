@@ -258,6 +258,13 @@ def test_an_issuer_is_of_people_or_of_workloads_and_never_both(world: World) -> 
         assert error.value.code == "unknown_provider"
 
 
+def test_the_ca_tells_how_it_is_where_workloads_sign_in(world: World) -> None:
+    world.sign_in(world.token())
+    told = {view.id: view for view in world.ca.say(m.Status(), m.StatusReply, "admin").providers}
+    assert told["github"].groups_missing == ()
+    assert {"acme", "partner", "github", "fixed", "cluster"} <= set(told)
+
+
 def test_an_unbound_issuer_is_taken_by_its_fixed_audience_alone_and_the_log_says_so(world: World) -> None:
     token = world.token(FIXED, world.fixed)
     login = world.sign_in(token, name="fixed", key="unbound")
