@@ -8,7 +8,8 @@ at most once in half a minute, so that made-up tokens cannot be turned against t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,12 @@ from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 
 LIFETIME = 3600
 """Seconds that fetched keys are believed."""
+WAITING = 4
+"""Threads that ask one provider for keys, or wait for who does; and as many that ask for userinfo."""
+QUEUE = 0.5
+"""Seconds for which a place among those is waited for."""
+PATIENCE = 2.0
+"""Seconds for which another thread's fetch is waited for."""
 PAUSE = 30
 """Seconds between two fetches that failed, or that tokens ask for."""
 _LATER = "try again later"
@@ -58,6 +65,8 @@ class ProviderKeys:
         self._provider = provider
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._waiting = threading.BoundedSemaphore(WAITING)
+        self._asking = threading.BoundedSemaphore(WAITING)
         self._failed: float | None = None
         """When the last fetch failed."""
         self._looked: float | None = None
@@ -77,10 +86,13 @@ class ProviderKeys:
             Invalid: ``unknown_key``.
 
         """
-        with self._lock:
-            key = _choose(self._fresh().keys, kid)
-            if key is None:
-                key = self._look_again(kid)
+        published = self.published
+        key = _choose(published.keys, kid) if published is not None and self._believed(published) else None
+        if key is None:
+            with self._turn():
+                key = _choose(self._fresh().keys, kid)
+                if key is None:
+                    key = self._look_again(kid)
         if key is None:
             raise Invalid("unknown_key", f"{self._name} has not published the key that signed this token")
         return key
@@ -94,17 +106,57 @@ class ProviderKeys:
             Failed: ``provider_down``.
 
         """
-        with self._lock:
+        with self._turn():
             key = _choose(self._fresh().keys, kid)
             if key == used:
                 key = self._look_again(kid)
         return None if key == used else key
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One asks the provider at a time. Few wait for it, and not for long: the threads are there for all providers.
+
+        Raises:
+            Failed: ``provider_down``.
+
+        """
+        asked = Failed("provider_down", f"the provider {self._name} is slow to answer", hint="try again in a moment")
+        if not self._waiting.acquire(timeout=QUEUE):
+            raise asked
+        try:
+            if not self._lock.acquire(timeout=PATIENCE):
+                raise asked
+            try:
+                yield
+            finally:
+                self._lock.release()
+        finally:
+            self._waiting.release()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """While something else is asked of the provider (userinfo): by few threads at a time.
+
+        Raises:
+            Failed: ``provider_down``.
+
+        """
+        if not self._asking.acquire(timeout=PATIENCE):
+            problem = f"the provider {self._name} is slow to answer"
+            raise Failed("provider_down", problem, hint="try again in a moment")
+        try:
+            yield
+        finally:
+            self._asking.release()
+
     def _look_again(self, kid: str | None) -> dict[str, Any] | None:
         if not self._passed(self._looked):
             return None
         self._looked = self._monotonic()
-        return _choose(self._fetch().keys, kid)
+        try:
+            return _choose(self._fetch().keys, kid)
+        finally:
+            self._looked = self._monotonic()
 
     def age(self) -> int | None:
         """Seconds since the keys were fetched; ``None`` if they never were."""
@@ -120,18 +172,24 @@ class ProviderKeys:
                 self.problem = error.message
 
     def _fresh(self) -> Published:
-        if self.published is not None and self._monotonic() - self.published.fetched < LIFETIME:
+        if self.published is not None and self._believed(self.published):
             return self.published
         if not self._passed(self._failed):
             raise self._last
         return self._fetch()
 
+    def _believed(self, published: Published) -> bool:
+        return self._monotonic() - published.fetched < LIFETIME
+
     def _passed(self, since: float | None) -> bool:
         return since is None or self._monotonic() - since >= PAUSE
 
     def _fetch(self) -> Published:
-        self._failed = self._monotonic()
-        self.published = self._published()
+        try:
+            self.published = self._published()
+        except BaseException:
+            self._failed = self._monotonic()  # from the end on: who is slow is not asked all the time
+            raise
         self._failed, self.problem, self.fault = None, "ok", ""
         return self.published
 

@@ -71,7 +71,8 @@ def _userinfo(
     if endpoint is None:
         raise Failed("userinfo_down", f"the metadata of {title} has no userinfo_endpoint that can be used")
     try:
-        document = provider_http.fetch(endpoint, time.monotonic, bearer=access_token)
+        with keys.asking():
+            document = provider_http.fetch(endpoint, time.monotonic, bearer=access_token)
     except Unanswered as error:
         problem = f"{title} does not tell groups and e-mail (userinfo): {error}"
         raise Failed("userinfo_down", problem, hint="try again later") from None

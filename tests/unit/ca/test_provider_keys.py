@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from joserfc.jwk import RSAKey
 
-from sshjit.errors import Failed, Invalid, Refused
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit.providers import NativeClient, Provider, WebClient
 from sshjit_ca.oidc import id_tokens, provider_http, provider_keys
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from tests.support.issuer import Issuer, serving
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -113,6 +114,37 @@ def test_t15_a_key_that_was_replaced_under_its_id_or_has_none_is_looked_for(acme
     with pytest.raises(Refused, match="signature is not valid"):
         id_tokens.verify_signed(old, provider, keys)
     assert acme.fetched == 3
+
+
+def test_who_is_slow_holds_up_few_threads_and_nobody_whose_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight threads are there for all providers: made-up key ids at a slow one must not take them."""
+    monkeypatch.setattr(provider_keys, "PATIENCE", 0.2)
+    monkeypatch.setattr(provider_keys, "QUEUE", 0.1)
+    with serving() as issuer:
+        keys = keys_of(issuer.url, Time())
+        keys.find("first")
+        released, ended = threading.Event(), list[str]()
+
+        def held(_: str) -> None:
+            released.wait(30)
+            raise Failed("provider_down", "it was slow")
+
+        monkeypatch.setattr(keys, "_get", held)
+
+        def look(number: int) -> None:
+            with pytest.raises(SshJitError) as refused:
+                keys.find(f"made-up-{number}")
+            ended.append(refused.value.code)
+
+        threads = [threading.Thread(target=look, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(ended) == 7, "the others wait for the one that asks")
+        assert set(ended) == {"provider_down"}
+        assert keys.find("first")["kid"] == "first"
+        released.set()
+        for thread in threads:
+            thread.join()
 
 
 class Rogue(BaseHTTPRequestHandler):
