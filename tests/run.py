@@ -29,6 +29,8 @@ LATER = ("vectors", "providers", "integration", "system", "browser")
 """Folders after the unit tests, the quick ones first."""
 LONG = ("integration", "unit/hostconfig", "unit/ca", "system", "unit/client", "unit/webapp")
 """The folders that take longest, the longest first: when several run at a time, none is left alone at the end."""
+LONGEST = 2400
+"""Seconds after which a suite hangs: several times as long as the longest takes on two cores."""
 FAILURE_LINES = 12
 """How many of a failed test's last lines are repeated at the end."""
 FILES = "architecture"
@@ -98,9 +100,21 @@ def run(suite: Suite, *, quietly: bool, quick: bool) -> Result:
         ]
         command = [sys.executable, "-m", "pytest", *options, *map(str, suite.paths or (TESTS / "none",))]
         out, errors = (subprocess.PIPE, subprocess.STDOUT) if quietly else (None, None)
-        done = subprocess.run(
-            command, check=False, cwd=REPOSITORY, text=True, stdout=out, stderr=errors, env=environment(os.environ)
-        )
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=REPOSITORY,
+                text=True,
+                stdout=out,
+                stderr=errors,
+                env=environment(os.environ),
+                timeout=LONGEST,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = late.stdout or b""
+            print(f"{heading}\n{said.decode(errors='replace') if isinstance(said, bytes) else said}", flush=True)
+            return Result(suite.name, time.monotonic() - start, (), f"it hung, and was ended after {LONGEST} s")
         if quietly:
             print(f"{heading}\n{done.stdout}", end="", flush=True)
         cases = _cases(report)

@@ -152,12 +152,14 @@ def test_the_second_certificate_gives_no_shell_no_listener_and_no_socket(site: S
         path.chmod(0o777)
         words = ["ssh", "-F", str(way(laptop)), "-l", "jump", "-N", "-L", f"127.0.0.1:{port}:{path}", "gate"]
         with subprocess.Popen(words, env=laptop.env, stdin=subprocess.DEVNULL) as forwarding:
-            wait_for_port(port)
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as outside:
-                assert outside.recv(1) == b"", "it is closed at once"
-            with pytest.raises(BlockingIOError):
-                inside.accept()
-            forwarding.terminate()
+            try:
+                wait_for_port(port)
+                with socket.create_connection(("127.0.0.1", port), timeout=30) as outside:
+                    assert outside.recv(1) == b"", "it is closed at once"
+                with pytest.raises(BlockingIOError):
+                    inside.accept()
+            finally:
+                forwarding.terminate()
 
 
 def test_neither_certificate_opens_what_the_other_is_for(site: Site, laptop: Laptop) -> None:
