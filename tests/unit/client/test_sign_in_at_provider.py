@@ -226,7 +226,8 @@ def test_nobody_waits_for_ever_for_a_provider_nor_for_one_that_an_administrator_
     assert provider_endpoints.wait(machine, PROVIDER, patience=0.1) is PROVIDER
     assert "has not reached Acme yet; waiting for it" in capsys.readouterr().err
     broken = replace(PROVIDER, problem="its metadata names another issuer")
-    assert provider_endpoints.wait(machine, broken) is broken
+    assert provider_endpoints.wait(machine, broken, patience=0.1) is broken
+    assert capsys.readouterr().err == "", "nothing was waited for"
     server.front.ca.context.published["acme"].published = None
     for attempt_ in (1, 2):  # and while nobody answers at all
         assert provider_endpoints.wait(machine, PROVIDER, patience=1).token_endpoint is None
