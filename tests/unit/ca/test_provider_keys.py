@@ -147,6 +147,26 @@ def test_who_is_slow_holds_up_few_threads_and_nobody_whose_key_is_known(monkeypa
             thread.join()
 
 
+def test_t14_a_key_of_another_algorithm_verifies_nothing(acme: Issuer) -> None:
+    """The provider says of a key what it is for; the same numbers would verify other signatures too."""
+    bare = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+    acme.keys[0] = RSAKey.import_key({**bare.as_dict(private=True), "alg": "PS256"})
+    keys = keys_of(acme.url, Time())
+    token = acme.sign({}, {"alg": "RS256", "kid": "first"}, bare)
+    with pytest.raises(Refused) as refused:
+        id_tokens.verify_signed(token, keys._provider, keys)
+    assert refused.value.code == "wrong_key_type"
+
+
+def test_t14_keys_of_metadata_that_name_another_issuer_are_not_taken(acme: Issuer) -> None:
+    for issuer in ("https://evil.example", f"{acme.url}/", None):
+        acme.metadata = {"issuer": issuer}
+        with pytest.raises(Failed) as unusable:
+            keys_of(acme.url, Time()).find("first")
+        assert unusable.value.code == "provider_settings"
+    assert acme.fetched == 0
+
+
 class Rogue(BaseHTTPRequestHandler):
     """A provider that sends elsewhere, or more than it should."""
 
