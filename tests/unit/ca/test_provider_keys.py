@@ -102,9 +102,11 @@ def test_t15_a_key_that_was_replaced_under_its_id_or_has_none_is_looked_for(acme
     header = {"alg": "RS256", **({"kid": kid} if kid else {})}
     id_tokens.verify_signed(old := acme.sign({}, header), provider, keys)
     acme.keys[0] = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
+    stranger = RSAKey.generate_key(2048, {"kid": "first"})
+    with pytest.raises(Refused, match="signature is not valid"):
+        id_tokens.verify_signed(acme.sign({}, header, stranger), provider, keys)
     id_tokens.verify_signed(acme.sign({}, header), provider, keys)
     assert acme.fetched == 2
-    stranger = RSAKey.generate_key(2048, {"kid": "first"})
     for token in [old] + [acme.sign({"n": number}, header, stranger) for number in range(20)]:
         clock.now += 1
         with pytest.raises(Refused, match="signature is not valid"):
