@@ -412,6 +412,10 @@ def test_t16_an_issuer_that_promises_iss_must_send_it(party: RelyingParty, liar:
         party.tokens("state", {"code": "c"})
     assert code(error) == "wrong_issuer"
     assert party.tokens("state", {"code": "c", "iss": liar.url}).id_token == "the-token"
+    for wrong in ("https://evil.example", f"{liar.url}/", ""):
+        with pytest.raises(Refused) as error:
+            party.tokens("state", {"code": "c", "iss": wrong})
+        assert code(error) == "wrong_issuer"
 
 
 def test_a_provider_that_has_trouble_is_down(party: RelyingParty) -> None:
