@@ -46,6 +46,10 @@ class RequesterView:
     """As in ``LoginView``."""
     on_call: tuple[TurnView, ...] = wire.added(2, default=())
     """The turns of now."""
+    workload: bool = wire.added(2, default=False)
+    claims: tuple[str, ...] = wire.added(2, default=())
+    unbound: bool = wire.added(2, default=False)
+    """These three as in ``LoginView``."""
 
 
 @dataclass(frozen=True, slots=True)

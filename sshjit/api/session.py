@@ -47,3 +47,5 @@ class LoginView:
     """Of a workload, as ``name=value``: what its roles come from."""
     unbound: bool = wire.added(2, default=False)
     """Whether the workload's token named no key."""
+    subject: str = wire.added(2, default="")
+    """What the provider calls the person, in its subject claim; of a workload, ``sub`` and a digest of the claims."""

@@ -57,6 +57,8 @@ class FeedItem:
     """For break-glass: who may review it."""
     notify: tuple[str, ...]
     """The channels that the rule names."""
+    claims: tuple[str, ...] = wire.added(2, default=())
+    """Of the workload that asked, as in ``LoginView``: what tells it from another one of the same name."""
 
 
 @dataclass(frozen=True, slots=True)

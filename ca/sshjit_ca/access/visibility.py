@@ -93,6 +93,9 @@ def requester_info(context: Context, request: Request, *, before: bool) -> Reque
         said_factors=opened.said_factors,
         remarks=opened.remarks,
         on_call=turns_now(context.policy_subject(context.newest_login(asked.subject)), context.now),
+        workload=opened.workload,
+        claims=opened.claims,
+        unbound=opened.unbound,
     )
 
 

@@ -98,6 +98,7 @@ def _item(context: Context, known: _People, row: Row) -> FeedItem:
         deciders=() if request is None else known.deciders(request),
         reviewers=() if request is None else known.reviewers(request),
         notify=_channels(event, request),
+        claims=() if request is None else _claims(context, request.asked.subject),
     )
 
 
@@ -132,6 +133,11 @@ def _vouched(context: Context, subject: str) -> PersonView | None:
     login = context.newest_login(subject)
     view = person_view(login)
     return replace(view, email=context.verified_address(login))
+
+
+def _claims(context: Context, subject: str) -> tuple[str, ...]:
+    """A workload's, which are the same at all its sign-ins; a person has none."""
+    return context.newest_login(subject).opened.claims if subject in context.state.newest_login else ()
 
 
 def _labels(context: Context, request: Request) -> tuple[tuple[str, str], ...]:

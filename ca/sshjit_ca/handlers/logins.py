@@ -169,8 +169,18 @@ def _admitted(
     if key is not None:
         locks.refuse_key(context.state, key.fingerprint)
     if key is not None and context.state.bound_keys.get(key.fingerprint, subject) != subject:
-        raise Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
+        raise _key_taken(message)
     return token, subject
+
+
+def _key_taken(message: LoginWeb | LoginNative | LoginWorkload) -> Refused:
+    """A job cannot tell why: its claims may differ from those by which its key was bound, though it is the same job."""
+    if not isinstance(message, LoginWorkload):
+        return Refused("key_taken", "this key belongs to somebody else", hint="ssh-jit login makes a new one")
+    problem = "this key belongs to somebody else, or to a workload with other claims"
+    entry = f"`claims` of [workloads.{message.provider}]"
+    hint = f"use one key for each branch or environment, and a new key after {entry} changed: ssh-keygen -t ed25519"
+    return Refused("key_taken", problem, hint=hint)
 
 
 def _own_name(context: Context, subject: str, claims: Claims) -> str | None:
@@ -217,4 +227,5 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         workload=opened.workload,
         claims=opened.claims,
         unbound=opened.unbound,
+        subject=opened.claim,
     )

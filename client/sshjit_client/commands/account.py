@@ -18,6 +18,7 @@ from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
 from sshjit_client.identity import sessions, sign_in, sign_out, workload
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.requests.request_details import token_text
 from sshjit_client.requests.request_text import person
 from sshjit_client.ssh import openssh
 from sshjit_client.storage.machine import Machine
@@ -135,13 +136,13 @@ def whoami(machine: Machine, options: Options) -> int:
 def sign_in_details(login: LoginView) -> str:
     """A sign-in as a small table."""
     left = durations.show(max(login.expires - int(time.time()), 0) // 60 * 60)
-    who = [["person", person(login.person)], ["groups", ", ".join(login.groups) or "none"]]
+    who = [["person", person(login.person)], ["groups", _groups(login)]]
     if login.workload:
-        bound = "the token named no key (unbound)" if login.unbound else "the token was made for the key"
-        who = [["workload", person(login.person).removeprefix("workload ")], ["bound", bound]]
+        who = [["workload", person(login.person).removeprefix("workload ")], ["token", token_text(login)]]
         who += [["claim", claim] for claim in login.claims]
     rows = [
         *who,
+        *([["subject", login.subject]] if login.subject else []),
         ["roles", ", ".join(login.roles) or "none"],
         *([["on call", turn_text(turn)] for turn in login.on_call if turn.begin <= time.time() < turn.end]),
         *([["permissions", ", ".join(login.permissions)]] if login.permissions else []),
@@ -151,6 +152,11 @@ def sign_in_details(login: LoginView) -> str:
         *([["missing", remark] for remark in login.remarks]),
     ]
     return fitted(rows, table_width())
+
+
+def _groups(login: LoginView) -> str:
+    """As policy spells them: ``acme/group:SRE``."""
+    return ", ".join(f"{login.person.provider}/group:{group}" for group in login.groups) or "none"
 
 
 def turn_text(turn: TurnView) -> str:

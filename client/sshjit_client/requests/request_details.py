@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from sshjit import ask_again
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
+from sshjit.api.session import LoginView
 from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit.durations import show as lasting
 from sshjit.styles import Styles
@@ -147,14 +148,27 @@ def _about(about: RequesterView, now: int) -> Rows:
     proved = "" if about.auth_time is None else f"; authenticated {rough(now - about.auth_time)} ago"
     return [
         ("provider", about.provider),
-        ("groups", ", ".join(about.groups) or "none"),
+        *(_workload(about) if about.workload else [("groups", ", ".join(about.groups) or "none")]),
         ("roles", ", ".join(about.roles) or "none"),
         ("on call", ", ".join(f"{turn.rota} until {at(turn.end)}" for turn in about.on_call)),
         ("signed in", f"{rough(now - about.signed_in)} ago, at {at(about.signed_in)}{proved}"),
-        ("with", _factors(about)),
+        ("with", "" if about.workload else _factors(about)),
         ("from", about.address),
         *(("missing", remark) for remark in about.remarks),
     ]
+
+
+def _workload(about: RequesterView) -> Rows:
+    """What tells two workloads apart: their names may be the same."""
+    claims = [("claim", claim) for claim in about.claims]
+    return [("kind", "a workload: a CI job or a machine, not a person"), *claims, ("token", token_text(about))]
+
+
+def token_text(whose: RequesterView | LoginView) -> str:
+    """Whether a workload's token named its key, and what it means if not."""
+    if whose.unbound:
+        return "named no key (unbound): whoever saw it, a stolen front end for one, could have signed in with it first"
+    return "was made for the key that signed in"
 
 
 _UNSAID = "as far as the provider says"

@@ -210,6 +210,36 @@ def test_t29_a_reason_cannot_write_a_line_of_its_own(columns: int, filler: str) 
     assert not [line for line in lines if line.startswith(("rule:", "x", "東", "a b"))]
 
 
+def about(**changed: Any) -> RequesterView:
+    """What is known of a requester who has nothing else."""
+    plain = RequesterView(
+        "github", (), ("deployer",), NOW, None, mfa=False, hardware_key=False, address="::1", live=(), recent=()
+    )
+    return replace(plain, **changed)
+
+
+def test_an_approver_reads_that_it_is_a_workload_and_by_which_claims() -> None:
+    claims = ("environment=production", "ref=refs/heads/evil\u202e\x1b[2J\nrule: staging", "sub=repo:acme/app")
+    shown = request_details(RequestReply(request(), about(workload=True, claims=claims)), NOW, PLAIN, PAGE)
+    for line in (
+        "  kind       a workload: a CI job or a machine, not a person",
+        "  claim      environment=production",
+        "  claim      ref=refs/heads/evil\\u202e\\x1b[2J\\x0arule: staging",
+        "  claim      sub=repo:acme/app",
+        "  token      was made for the key that signed in",
+    ):
+        assert line in shown.splitlines(), shown
+    for of_people in ("  groups", "  with", "second factor"):
+        assert of_people not in shown
+    unbound = request_details(
+        RequestReply(request(), about(workload=True, claims=claims, unbound=True)), NOW, PLAIN, PAGE
+    )
+    assert "  token      named no key (unbound): whoever saw it" in unbound
+    person = request_details(RequestReply(request(), about(groups=("SRE",))), NOW, PLAIN, PAGE)
+    assert "  groups     SRE" in person
+    assert not {"workload", "claim", "token"} & set(person.split())
+
+
 def test_a_grants_card_tells_every_ask_for_more_time_and_what_became_of_it() -> None:
     asked = ExtensionView(
         id="req-2",

@@ -166,6 +166,22 @@ def test_whoami_says_what_is_missing_and_what_the_provider_said_of_factors() -> 
     assert "missing" not in sure
 
 
+def test_whoami_says_the_subject_as_the_provider_does_and_groups_as_policy_spells_them() -> None:
+    person = PersonView("sub-1", "acme", "Alice", "alice@example.com")
+    login = LoginView(
+        "login-1", "native", person, (), 1, 2, None, (), ("SRE", "SRE Leads"), (), None, None, mfa=False,
+        hardware_key=False, subject="a-1",
+    )  # fmt: skip
+    lines = [line.split(maxsplit=1) for line in sign_in_details(login).splitlines()]
+    assert ["groups", "acme/group:SRE, acme/group:SRE Leads"] in lines
+    assert ["subject", "a-1"] in lines
+    assert not [line for line in sign_in_details(replace(login, subject="")).splitlines() if line.startswith("subject")]
+    job = replace(login, workload=True, claims=("ref=refs/heads/main",), unbound=True)
+    lines = [line.split(maxsplit=1) for line in sign_in_details(job).splitlines()]
+    assert ["claim", "ref=refs/heads/main"] in lines
+    assert any(line[0] == "token" and line[1].startswith("named no key (unbound)") for line in lines)
+
+
 def free_ports(number: int) -> list[int]:
     with ExitStack() as stack:
         found = [stack.enter_context(socket.socket()) for _ in range(number)]

@@ -62,6 +62,18 @@ def test_the_mail_to_an_approver_says_who_what_why_until_when_and_where(ca: Inst
     )
 
 
+def test_of_a_workload_each_claim_is_a_line_and_no_link(ca: Installation) -> None:
+    ca.ask(ca.native(DANA), "db1")
+    notice = FeedReader(ca).notice("asked")
+    assert notice.item.claims == ()
+    claims = ("environment=production", "ref=refs/heads/evil.example")
+    notice = replace(notice, item=replace(notice.item, claims=claims))
+    content = messages.compose(notice, ORIGIN)
+    text = messages.mail(content)[1]
+    assert "\nClaim: environment=production\nClaim: ref=refs/heads/evil[.]example\nAccess: " in text
+    assert json.loads(payload.body(notice, content))["data"]["claims"] == list(claims)
+
+
 def test_the_mail_to_the_requester_says_who_approved_and_until_when_it_is_open(ca: Installation) -> None:
     ca.approve(ca.web(BOB), ca.ask(ca.native(DANA), "db1").request, "go ahead")
     subject, text = messages.mail(written(ca, "opened"))

@@ -23,6 +23,7 @@ from sshjit import workloads
 from sshjit.bundle import Workloads
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca.operations import doctor
+from sshjit_ca.report.period import Period
 from sshjit_ca.service import daemon
 from sshjit_web import check_command
 from tests.support import in_process_ca, job_issuer
@@ -31,6 +32,7 @@ from tests.support.installation import ALICE, BOB, Installation
 from tests.support.issuer import NATIVE_CLIENT, WEB_CLIENT, Issuer, listening
 from tests.support.job_issuer import POD, JobIssuer, key_and_audience, message
 from tests.support.published_bundle import newest
+from tests.support.reports import made, rows
 from tests.support.softkey import SoftKey
 
 NOW = 1_800_000_000
@@ -301,6 +303,26 @@ def test_another_branch_is_another_workload_and_one_key_is_one_workloads(world: 
     assert {each.id for each in requests_of(world, other)} == set()
 
 
+def test_a_key_of_before_is_refused_after_the_claims_of_the_entry_changed_and_the_job_is_told_why(world: World) -> None:
+    before = world.sign_in(world.token(world.audience("held"), jti="before"), key="held")
+    kept = world.ca.context.workloads["github"]
+    world.ca.context.workloads["github"] = replace(kept, claims=("repository", "environment"))
+    try:
+        with pytest.raises(SshJitError) as taken:
+            world.sign_in(world.token(world.audience("held"), jti="after"), key="held")
+        other = world.sign_in(world.token(world.audience("held-2"), jti="new"), key="held-2")
+    finally:
+        world.ca.context.workloads["github"] = kept
+    assert taken.value.code == "key_taken"
+    assert "a workload with other claims" in taken.value.message
+    assert "a new key after `claims` of [workloads.github] changed" in taken.value.hint
+    assert other.person.id != before.person.id
+    world.ca.native(ALICE)
+    with pytest.raises(SshJitError) as person:
+        world.ca.native(BOB, world.ca.key(ALICE))
+    assert person.value.hint == "ssh-jit login makes a new one"
+
+
 def requests_of(world: World, login: m.LoginView) -> tuple[m.RequestView, ...]:
     return world.ca.say(m.ReadRequests(login.id, "mine", 50, None), m.RequestsReply).requests
 
@@ -318,6 +340,65 @@ def test_a_workload_asks_and_a_person_approves_and_sees_that_it_is_one(world: Wo
     approved = world.ca.approve(world.bob(), asked)
     assert approved.state == "approved"
     assert world.ca.ask(job.id, "db1").certificate is not None
+
+
+def test_an_approver_tells_two_workloads_of_one_name_apart_wherever_they_read_of_them(world: World) -> None:
+    """GitHub puts the environment into ``sub`` in place of the branch: both jobs have the same name."""
+    token = world.token(world.audience("apart-1"), ref="refs/heads/good", jti="apart-1")
+    good = world.sign_in(token, key="apart-1")
+    token = world.token(world.audience("apart-2"), ref="refs/heads/<b>evil", jti="apart-2")
+    evil = world.sign_in(token, key="apart-2")
+    unbound = world.sign_in(world.token(FIXED, world.fixed, jti="apart-3"), name="fixed", key="apart-3")
+    assert good.person.name == evil.person.name
+    read: dict[str, tuple[m.RequestReply, str, str, tuple[str, ...]]] = {}
+    for name, job in (("good", good), ("evil", evil), ("unbound", unbound)):
+        asked = world.ca.ask(job.id, "db1").request
+        assert asked is not None
+        shown = world.ca.say(m.ReadRequest(world.bob(), asked.id), m.RequestReply)
+        page = world.front.page(BOB, f"/requests/{asked.id}")
+        confirm = world.front.post(BOB, f"/requests/{asked.id}/approve", digest=asked.digest).text
+        feed = world.ca.say(m.ReadFeed(-1, 100, 2), m.FeedReply).items
+        claims = next(item.claims for item in feed if item.request is not None and item.request.id == asked.id)
+        read[name] = (shown, page, confirm, claims)
+        world.ca.say(m.Cancel(job.id, asked.id), m.RequestReply)
+    for name, job in (("good", good), ("evil", evil), ("unbound", unbound)):
+        shown, page, confirm, claims = read[name]
+        assert shown.about is not None
+        assert (shown.about.workload, shown.about.claims, shown.about.unbound) == (True, job.claims, job.unbound)
+        assert claims == job.claims
+        for text in (page, confirm):
+            assert "a CI job or a machine, not a person" in text
+            assert ("refs/heads/&lt;b&gt;evil" in text, "<b>evil" in text) == (name == "evil", False)
+            assert ("<bdi>ref=refs/heads/good</bdi>" in text) == (name == "good")
+            assert ("Named no key (unbound)" in text) == (name == "unbound")
+        assert "no MFA" not in page
+
+
+def test_of_a_person_nothing_of_the_kind_is_said(world: World) -> None:
+    person = world.ca.native(replace(ALICE, groups=("Database",)))
+    asked = world.ca.ask(person, "db1").request
+    assert asked is not None
+    shown = world.ca.say(m.ReadRequest(world.bob(), asked.id), m.RequestReply)
+    assert shown.about is not None
+    assert (shown.about.workload, shown.about.claims, shown.about.unbound) == (False, (), False)
+    page = world.front.page(BOB, f"/requests/{asked.id}")
+    assert "not a person" not in page
+    assert "no MFA" in page
+    login = world.ca.say(m.ReadLogin(person), m.LoginReply).login
+    assert (login.subject, login.workload) == (ALICE.sub, False)
+    world.ca.say(m.Cancel(person, asked.id), m.RequestReply)
+
+
+def test_the_report_names_a_workload_its_role_and_what_it_could_reach(world: World) -> None:
+    job = world.sign_in(world.token(world.audience("report"), ref="refs/heads/report"), key="report")
+    now = int(world.ca.time)
+    with made(world.ca, Period(now - 3600, now + 3600)) as report:
+        people = {row["subject"]: row for row in rows(report, "people")}
+        reach = {row["rule"]: row["people"] for row in rows(report, "reach")}
+    row = people[job.person.id]
+    assert (row["person"], row["provider"], row["email"]) == (job.person.name, "github", "")
+    assert (row["roles"], row["sign_ins"], row["approvals"]) == (("deployer",), 1, 0)
+    assert f"{job.person.name} (github) {job.person.id}" in reach["staging"]
 
 
 def decide(world: World, login: str, request: m.RequestView, what: str) -> None:
@@ -351,6 +432,10 @@ def test_a_workload_decides_nothing_whatever_role_it_holds(world: World, what: s
         world.bob()
         asked = world.ca.ask(person, "db1").request
         assert asked is not None
+        assert [step.candidates for step in asked.steps] == [("b-2",)], "no workload could approve it"
+        feed = world.ca.say(m.ReadFeed(-1, 100, 2), m.FeedReply).items
+        item = next(each for each in feed if each.request is not None and each.request.id == asked.id)
+        assert [each.email for each in item.deciders] == ["bob@example.com"]
         with pytest.raises(SshJitError) as refused:
             decide(world, decider.id, asked, what)
         assert refused.value.code == code
@@ -375,6 +460,14 @@ def test_t56_a_hardware_key_of_a_workload_counts_for_nothing(world: World) -> No
     claim = world.ca.context.state.logins[login.id].opened.claim
     world.ca.say(m.RegisterHardwareKey(f"github/{claim}", key.line), m.HardwareKeysReply, "admin")
     assert not world.ca.say(m.ReadLogin(login.id), m.LoginReply).login.hardware_key
+    world.ca.logins[login.id] = login
+    asked = world.ca.ask(login.id, "db1").request
+    assert asked is not None
+    shown = world.ca.say(m.ReadRequest(world.bob(), asked.id), m.RequestReply)
+    assert shown.about is not None
+    assert not shown.about.hardware_key
+    assert "hardware key" not in world.front.page(BOB, f"/requests/{asked.id}")
+    world.ca.say(m.Cancel(login.id, asked.id), m.RequestReply)
 
 
 def test_whoami_at_the_front_end_and_what_the_pages_never_get(world: World) -> None:
@@ -387,6 +480,8 @@ def test_whoami_at_the_front_end_and_what_the_pages_never_get(world: World) -> N
     whoami = world.front.stranger().get("/api/v1/whoami", headers=headers).json
     assert whoami is not None
     assert (whoami["workload"], whoami["roles"]) == (True, ["deployer"])
+    subject, _, digest = whoami["subject"].partition("#")
+    assert (subject, len(digest)) == ("repo:acme/app:environment:production", 32)
     ask = {"hosts": ["web1"], "login": None, "action": "shell", "command": None, "duration": None, "reason": "deploy"}
     explained = world.front.stranger().post("/api/v1/explain", headers=headers, json={**ask, **NEW})
     assert explained.json is not None

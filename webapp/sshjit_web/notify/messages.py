@@ -117,6 +117,7 @@ def _rows(notice: Notice, request: RequestView) -> Iterator[tuple[str, str]]:
     if topic == "reviewed" and request.review is not None:
         yield "Review", f"{request.review.verdict}: {defuse_sites(request.review.comment)}"
     yield "Requester", f"{person(request.requester)}{', not signed' if request.not_signed else ''}"
+    yield from (("Claim", defuse_sites(claim)) for claim in item.claims)
     yield "Access", f"{what(request)}{'' if request.command is None else f', command {defuse_sites(request.command)}'}"
     yield "Duration", f"{durations.show(request.duration)}{' more' if request.extends else ''}"
     yield "Reason", defuse_sites(request.reason)

@@ -26,6 +26,7 @@ def body(notice: Notice, content: Content) -> str:
         "actor": None if item.actor is None else _person(item.actor),
         "labels": dict[str, list[str]](),
         "request": None if item.request is None else _request(item.request),
+        "claims": list(item.claims),
     }
     for key, value in item.labels:
         data["labels"].setdefault(key, []).append(value)

@@ -70,6 +70,7 @@ def _confirm(login: LoginView, request_id: str, verdict: str, comment: str, dura
         "confirm_decision.html",
         login,
         view=reply.request,
+        about=reply.about,
         verdict=verdict,
         comment=comment,
         duration=duration,
