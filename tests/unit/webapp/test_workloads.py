@@ -261,7 +261,7 @@ def test_an_issuer_is_of_people_or_of_workloads_and_never_both(world: World) -> 
 
 
 def test_the_ca_tells_how_it_is_where_workloads_sign_in(world: World) -> None:
-    world.sign_in(world.token())
+    world.sign_in(world.token(jti="status"))
     told = {view.id: view for view in world.ca.say(m.Status(), m.StatusReply, "admin").providers}
     assert told["github"].groups_missing == ()
     assert {"acme", "partner", "github", "fixed", "cluster"} <= set(told)
