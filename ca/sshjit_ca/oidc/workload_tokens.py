@@ -108,7 +108,7 @@ def _check_admitted(claims: Mapping[str, Any], issuer: WorkloadIssuer) -> None:
         if value != wanted:
             stated = "nothing" if value is None else names.show(value)
             problem = f"only workloads whose {name} is {names.show(wanted)} may sign in; {issuer.title} says {stated}"
-            raise Refused("not_admitted", problem)
+            raise Refused("not_admitted", problem, hint="the administrator says whose workloads sign in here")
 
 
 def _read(claims: Mapping[str, Any], issuer: WorkloadIssuer, key: PublicKey, now: int) -> Workload:

@@ -81,7 +81,7 @@ def _believed(place: RotaPlace, raw: bytes) -> str:
     """Who vouches for a text. Raises ``Refused``, ``Invalid``, ``Unanswered``."""
     if place.sha256 is not None:
         if hashlib.sha256(raw).hexdigest() != place.sha256:
-            raise Refused("bad_digest", "its SHA-256 is not the one in ca.toml")
+            raise Refused("bad_digest", "its SHA-256 is not the one that is set for this rota")
         return "sha256"
     armour = _read(place, ".sig", sshsig.MAX_ARMOUR).decode("ascii", "replace")
     for signer in place.signers:
@@ -90,7 +90,9 @@ def _believed(place: RotaPlace, raw: bytes) -> str:
         except Refused:
             continue
         return signer.fingerprint
-    raise Refused("signature_refused", "its signature is by none of the keys in ca.toml, or not over this text")
+    raise Refused(
+        "signature_refused", "its signature is by none of the keys that sign this rota, or not over this text"
+    )
 
 
 def _read(place: RotaPlace, ending: str, largest: int) -> bytes:

@@ -244,7 +244,7 @@ def test_a_signature_that_is_wrong(ca: Installation, publisher: Publisher, how: 
             signature.write_text("good")
     assert look(ca) == 0
     expected = {"none": "No such file or directory", "not a signature": "not an armoured SSH signature"}
-    assert expected.get(how, "its signature is by none of the keys in ca.toml") in problem(ca)
+    assert expected.get(how, "its signature is by none of the keys that sign this rota") in problem(ca)
     assert logged(ca, events.RotaTaken) == []
 
 

@@ -56,14 +56,14 @@ def test_the_fact_is_what_the_format_says() -> None:
             "duration": None,
             "signed": False,
         },
-        "detail": hashlib.sha256(SALT + b'{"comment":"go ahead"}').hexdigest(),
+        "detail": hashlib.sha256(SALT + b'{"comment":"go ahead","rotas":[],"ticket":null}').hexdigest(),
         "index": 12,
         "kind": "decision",
         "time": 1_800_000_000,
         "v": 1,
     }
     assert (ENTRY.detail, ENTRY.kind, ENTRY.index, ENTRY.time) == (
-        b'{"comment":"go ahead"}',
+        b'{"comment":"go ahead","rotas":[],"ticket":null}',
         "decision",
         12,
         1_800_000_000,

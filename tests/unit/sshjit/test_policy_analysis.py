@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sshjit.policy import Host, Policy, Subject
 from sshjit.policy.analysis import WEEK, Access, PolicyOverTime, Timeline
+from sshjit.policy.approval_steps import on_host
 from sshjit.policy.index import members
 from sshjit.policy.query import deciding_deny, first_allows, make_query, usable_unix_name
 from tests.unit.sshjit.test_policy_properties import NOW, always_on_call, inventories, policies, subjects
@@ -43,7 +44,8 @@ def test_in_each_stretch_the_rule_decides_that_decides_at_its_moments(
                         )
                         (number,) = first_allows(query)
                         denied = deciding_deny(query) is not None
-                        assert rule is (None if number is None or denied else query.allows[number])
+                        given = None if number is None or denied else query.allows[number]
+                        assert rule == (given and on_host(policy.owners, given, hosts[0]))
 
 
 @given(policies())
