@@ -201,7 +201,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("machine",),
         ("logins", "settings"),
         ("file_locks",),
-        ("files",),
+        ("files", "one_line"),
         ("paths",),
     ],
     "sshjit_client.api": [("full",), ("basic",)],

@@ -200,7 +200,7 @@ def keep(
     in_agent = f"{certificate_index.IN}{kept.agent}" if kept.agent else ""
     head = [f"{HEAD}{until}{in_agent}", certificate_index.typed_line(args, reason)]
     head += [certificate_index.allowed_line(checked.allows, rule), *([f"{sharing.HEAD}{socket}"] if socket else [])]
-    files.write(path, sshconfig.text(args, target, own, "\n".join(head)), durable=False)
+    files.write(path, sshconfig.text(args, target, own, *head), durable=False)
     if socket and sharing.wanted(own.values) != "no":
         sharing.stop_later(socket, left)
     return path

@@ -23,7 +23,7 @@ from sshjit_client.connecting.certificate import CheckedCertificate, request_of
 from sshjit_client.plain_ssh.fast import SPARE
 from sshjit_client.plain_ssh.layout import IDENTITY, LIVE, Layout, way_to
 from sshjit_client.ssh import known_hosts
-from sshjit_client.storage import files
+from sshjit_client.storage import files, one_line
 
 NO_ACCOUNT = "-"
 """Who one is where nobody named an account, in ``NAME.live``."""
@@ -166,7 +166,7 @@ class _Line:
 def _write(layout: Layout, name: str, lines: list[_Line]) -> None:
     """Writes ``NAME.live``; of an account's lines the last one counts."""
     text = {line.account: f"{line.account} {line.until} {line.agent}".strip() for line in lines}
-    files.write(layout.live(name), "".join(f"{line}\n" for line in text.values()), durable=False)
+    files.write(layout.live(name), "".join(f"{line}\n" for line in one_line.require(*text.values())), durable=False)
 
 
 def _lines(layout: Layout, name: str) -> list[_Line]:

@@ -131,7 +131,8 @@ def _view(machine: Machine, session: Session, api: FullApi, name: str, account: 
 
 def _needs(would: ExplainReply, shown: str) -> SshJitError:
     """Why a person is needed, and what that person types."""
-    there = f"{would.login}@{shown}" if would.login and "@" not in shown else shown
+    named = would.login is not None and names.is_login_name(would.login)  # the person pastes it into a shell
+    there = f"{would.login}@{shown}" if named and "@" not in shown else shown
     match would.verdict, would.code:
         case "approval", _:
             code = "waiting" if would.message else "approval_needed"

@@ -16,7 +16,7 @@ from pathlib import Path
 from sshjit.errors import Failed
 from sshjit_client.ssh import person_file
 from sshjit_client.ssh.sshconfig import quoted
-from sshjit_client.storage import files
+from sshjit_client.storage import files, one_line
 
 _GLOB = re.compile(r"([*?[])")
 _SECTION = re.compile(rb"\s*(host|match)[\s=]", re.IGNORECASE)
@@ -107,9 +107,15 @@ class PersonConfig:
 
 
 def line(included: Path) -> bytes:
-    """Our line. ``Include`` takes patterns, so what would be one is taken literally."""
+    """Our line. ``Include`` takes patterns, so what would be one is taken literally.
+
+    Raises:
+        Failed: ``odd_line``, ``odd_path``.
+
+    """
     literal = _GLOB.sub(r"[\1]", str(included))
-    return f"Include {literal if ' ' not in literal else quoted(Path(literal))}\n".encode()
+    (text,) = one_line.require(f"Include {literal if ' ' not in literal else quoted(Path(literal))}")
+    return f"{text}\n".encode()
 
 
 def _words(text: bytes) -> list[str]:

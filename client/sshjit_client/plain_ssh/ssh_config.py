@@ -16,6 +16,7 @@ from sshjit.errors import Failed
 from sshjit_client.plain_ssh.hosts import PlainHost
 from sshjit_client.plain_ssh.layout import Layout, way_to
 from sshjit_client.ssh.sshconfig import quoted
+from sshjit_client.storage import one_line
 
 HEAD = "# written by ssh-jit config --write, which replaces it; ssh-jit config --remove removes it\n"
 _BARE = re.compile(r"[A-Za-z0-9@+:,./_~-]+")
@@ -27,7 +28,7 @@ def included(hosts: Iterable[PlainHost], layout: Layout) -> str:
     """The whole included file.
 
     Raises:
-        Failed: ``odd_path``.
+        Failed: ``odd_path``, ``odd_line``.
 
     """
     in_agent = layout.in_agent
@@ -47,7 +48,7 @@ def _match(host: PlainHost, layout: Layout) -> str:
     if layout.in_agent:
         keyword, usual = "IdentityFile", layout.identity("@")
     other = _path(usual).replace("/@", f"/%r@{host.name}")
-    return f"Match host {host.name} exec \"{command} '%r'\"\n    {keyword} {other}\n"
+    return _lines(f"Match host {host.name} exec \"{command} '%r'\"", f"    {keyword} {other}")
 
 
 def _word(word: str) -> str:
@@ -112,7 +113,12 @@ def _way(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
 
 
 def _written(name: str, lines: dict[str, str]) -> str:
-    return f"Host {name}\n" + "".join(f"    {keyword} {value.strip()}\n" for keyword, value in lines.items())
+    return _lines(f"Host {name}", *(f"    {keyword} {value.strip()}" for keyword, value in lines.items()))
+
+
+def _lines(*lines: str) -> str:
+    """The lines as text. Raises ``Failed``: ``odd_line``: a value would begin a line of its own."""
+    return "".join(f"{line}\n" for line in one_line.require(*lines))
 
 
 def _path(path: Path) -> str:

@@ -18,7 +18,7 @@ from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_client.ssh import program
 from sshjit_client.ssh.agent import Agent, Destination
 from sshjit_client.ssh.private_key import PrivateKey
-from sshjit_client.storage import files
+from sshjit_client.storage import files, one_line
 
 AGENTS = "agents"
 VARIABLE = "SSH_AUTH_SOCK"
@@ -78,7 +78,7 @@ def note(folder: Path, socket: str) -> None:
     """Writes down in a sign-in's folder that this agent gets a certificate of it."""
     noted = _noted(folder)
     if socket not in noted:
-        files.write(folder / AGENTS, "".join(f"{path}\n" for path in (*noted, socket)), durable=False)
+        files.write(folder / AGENTS, "".join(f"{path}\n" for path in one_line.require(*noted, socket)), durable=False)
 
 
 def agents(environ: Mapping[str, str], folders: Iterable[Path]) -> list[Agent]:

@@ -49,6 +49,8 @@ longer than the bundle says. The sign-in's key stays in its file: an agent would
 _KIND, _FILE = 0o170000, 0o100000
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
 _LONGEST = 200
+_REMARK = 500
+"""Characters of what the server says in a line: a reason has no more, and readers take a line in whole."""
 
 
 def name_of(host: str, login: str, action: str, exact_command: str, config: str) -> str:
@@ -118,8 +120,10 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
 
 
 def typed_line(args: ConnectionArgs, reason: str) -> str:
-    """The second line of such a file; ``reason`` is the request's."""
-    return f"{TYPED}{args.duration or '-'} {reason}"
+    """The second line of such a file; ``reason`` is the request's, by the server's word."""
+    from sshjit_client.storage import one_line  # noqa: PLC0415  # only once a certificate is new
+
+    return f"{TYPED}{one_line.clean(args.duration, _REMARK) or '-'} {one_line.clean(reason, _REMARK)}"
 
 
 def _differs(args: ConnectionArgs, second: bytes) -> bool:
@@ -169,7 +173,7 @@ def in_agent(path: str) -> str:
 
 def allowed_line(allows: frozenset[str], rule: str) -> str:
     """The line that says what may be forwarded. A rule's name comes from the server, and must not end the line."""
-    return f"{ALLOWED}{','.join(sorted(allows)) or 'nothing'} by {''.join(filter(str.isprintable, rule))}"
+    return f"{ALLOWED}{','.join(sorted(allows)) or 'nothing'} by {''.join(filter(str.isprintable, rule))[:_REMARK]}"
 
 
 def allowed(head: list[str]) -> tuple[frozenset[str], str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sshjit.bundle import Bundle, PlainHost
-from sshjit_client.storage import files
+from sshjit_client.storage import files, one_line
 
 SUFFIX = ".known"
 
@@ -24,11 +24,16 @@ def text(bundle: Bundle, host: str, port: int = 22) -> str:
 
     With another ``port`` each line is there once more for ``[host]:port``, as most programs besides ssh look for it.
     One name a line: Net::SSH passes over lines of a CA with several.
+
+    Raises:
+        Failed: ``odd_line``: a name or key has a line end in it, and would say more than it is.
+
     """
     shown = plain(bundle, host)
     mark, keys = ("@cert-authority ", bundle.host_ca) if shown is None else ("", shown.keys)
     patterns, head = ([host], f"# {host}") if port == 22 else ([host, f"[{host}]:{port}"], f"# {host} {port}")
-    return "".join(f"{line}\n" for line in (head, *(f"{mark}{name} {key}" for name in patterns for key in keys)))
+    known = one_line.require(head, *(f"{mark}{name} {key}" for name in patterns for key in keys))
+    return "".join(f"{line}\n" for line in known)
 
 
 def update(folder: Path, bundle: Bundle) -> None:

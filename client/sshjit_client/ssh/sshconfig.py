@@ -27,7 +27,7 @@ from pathlib import Path
 from sshjit.errors import Failed, Invalid
 from sshjit_client.ssh import certificate_index, openssh, person_file
 from sshjit_client.ssh.connection_args import ConnectionArgs
-from sshjit_client.storage import files
+from sshjit_client.storage import files, one_line
 
 _TYPED = 24 * 3600
 """Seconds for which such a copy is kept: longer than any certificate lives."""
@@ -149,8 +149,14 @@ def known_hosts_files(values: Mapping[str, str]) -> str:
     return "" if known == "none" else _GLOBAL_FILES if _ODD.search(known) or not known else known
 
 
-def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
-    """The whole file; ``head`` is its first line."""
+def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
+    """The whole file; ``head`` are its first lines.
+
+    Raises:
+        Failed: ``odd_line``: a value has a line end in it, and would say more than it is.
+        Failed: ``odd_path``.
+
+    """
     block = [
         f"Host {target.typed}",
         f"HostName {target.address}",
@@ -170,7 +176,16 @@ def text(args: ConnectionArgs, target: Target, own: Own, head: str) -> str:
     agent = _from_agent(target.agent, target.certificate) if target.agent else []
     first = [block[0], *(f"    {line}" for line in (*_account(args), known, *agent, *target.first)), "Match all"]
     return "\n".join(
-        [head, *first, *_before(args, target.certificate.parent), "", *ours, "", "Match all", *_after(args), ""]
+        [
+            *one_line.require(*head, *first),
+            *_before(args, target.certificate.parent),
+            "",
+            *one_line.require(*ours),
+            "",
+            "Match all",
+            *_after(args),
+            "",
+        ]
     )
 
 

@@ -26,13 +26,13 @@ def keep(machine: Machine, hosts: Iterable[str]) -> None:
 def of_all(machine: Machine) -> list[str]:
     """The names of the hosts of all installations, sorted: for completion."""
     kept_names = {name for one in paths.installations(machine.environ) for name in kept(machine.at(one))}
-    return sorted(kept_names)
+    return sorted(filter(_checked, kept_names))  # a shell reads them
 
 
 def add(machine: Machine, host: str) -> None:
     """Adds the name of a host that the server gave access to."""
     known = _lines(machine)
-    if host not in known:
+    if host not in known and _checked(host):
         _write(machine, {*known, host})
 
 

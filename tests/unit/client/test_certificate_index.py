@@ -79,6 +79,20 @@ def test_alive_is_what_lives_longer_than_the_spare(tmp_path: Path) -> None:
     assert certificate_index.live_config(connection_args.read(words), [str(state)]) == ""
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["CHG-7", "\U0001f469\u200d\U0001f4bb looks", "\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "x" * 500],
+)
+def test_a_reason_that_is_typed_again_is_known_again(tmp_path: Path, reason: str) -> None:
+    """With its joiners too, which cannot be seen: else every connection would ask the server."""
+    state, now = tmp_path / "state", int(time.time())
+    args = connection_args.read(["--reason", reason, "web1"])
+    lines = f"{certificate_index.HEAD}{now + 60}\n{certificate_index.typed_line(args, reason)}\n"
+    path = entry(state, ["web1"], lines)
+    assert certificate_index.live_config(args, [str(state)]) == str(path)
+    assert certificate_index.live_config(connection_args.read(["--reason", "other", "web1"]), [str(state)]) == ""
+
+
 @pytest.mark.parametrize("first", ["", "# ssh-jit until\n", "# ssh-jit until x\n", "# ssh-jit until -1\n", "Host *\n"])
 def test_a_damaged_entry_is_not_alive(tmp_path: Path, first: str) -> None:
     entry(tmp_path / "state", ["web1"], first)

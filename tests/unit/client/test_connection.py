@@ -9,12 +9,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.api.views import RequestState
-from sshjit_client.ssh import certificate_index
+from sshjit_client.ssh import certificate_index, sharing
 from sshjit_client.storage import files
 from sshjit_client.storage.machine import Session
 from tests.support import break_glass
@@ -22,6 +23,7 @@ from tests.support.client_server import ClientServer
 from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import keygen, make_key
+from tests.unit.client.line_ends import LINE_ENDS
 from tests.unit.client.ssh_server import ssh_server
 
 
@@ -208,6 +210,32 @@ def test_a_certificate_that_does_not_fit_never_reaches_a_file(
     assert done.returncode == 8
     assert said in done.stderr
     assert not list(laptop.state.glob("open/*"))
+
+
+@pytest.mark.parametrize("field", ["reason", "rule"])
+def test_t51_what_the_front_end_says_of_a_request_is_no_line_of_the_configuration(
+    laptop: Laptop, server: ClientServer, tmp_path: Path, field: str
+) -> None:
+    """The line would be a command on the laptop, or the socket of somebody else's shared connection."""
+    ran = tmp_path / "ran"
+    text = "".join(f"x{end}ProxyCommand touch {ran}" for end in LINE_ENDS) + "x" * 4096 + f"# shared by {ran}"
+
+    def lie(path: str, value: Any) -> Any:
+        if path.endswith("/requests") and "request" in value:
+            value["request"][field] = text
+        return value
+
+    server.alter = lie
+    done = laptop.run("web1", "true")
+    assert (done.stdout, done.returncode) == ("deploy: true\n", 0), done.stderr
+    written = laptop.state / "open" / "web1+shell.conf"
+    lines = written.read_text("utf-8").splitlines()
+    assert [line for line in lines if "ProxyCommand" in line and not line.startswith("# ")] == []
+    assert max(map(len, lines)) < 1200
+    assert sharing.of(written) not in (None, ran)
+    server.calls.clear()
+    assert laptop.run("web1", "true").returncode == 0
+    assert (server.calls, ran.exists()) == ([], False)
 
 
 def test_t37_nothing_of_ours_is_on_the_standard_output(laptop: Laptop) -> None:
