@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,6 +26,8 @@ HEAD = "# shared by "
 """The beginning of the line of a written configuration that names its socket."""
 LONGEST = 104 - 1 - 18
 """Bytes of a socket's path: macOS takes 104 with the end of the text; a new master adds ``.`` and 16 characters."""
+PATIENCE = 5
+"""Seconds for a shared connection to do what it is told; one that hangs keeps nobody from a host."""
 _KINDS = {"yes": "auto", "true": "auto", "auto": "auto", "ask": "autoask", "autoask": "autoask"}
 """What the person said -> what we write: every later connection tries the one that is there."""
 
@@ -98,12 +101,14 @@ def end(config: Path, *, sessions: bool = True) -> None:
     """Ends the shared connection of a written configuration; without ``sessions`` those that run go on."""
     path = of(config)
     if path is not None and path.exists():
-        subprocess.run(
-            _control(path, "exit" if sessions else "stop"),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
+        with suppress(subprocess.TimeoutExpired):  # it is stopped (SIGSTOP, Ctrl-Z), or hangs
+            subprocess.run(
+                _control(path, "exit" if sessions else "stop"),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=PATIENCE,
+            )
 
 
 def end_all(folder: Path, *, sessions: bool = True) -> None:
@@ -116,15 +121,17 @@ def stop_later(path: Path, seconds: int) -> None:
     """Lets the shared connection take no new session after so many seconds, by a small process that waits for it."""
     # The shell goes at once, so that the process is nobody's child: we are about to become ssh.
     words = ["/bin/sh", "-c", '(sleep "$0"; exec "$@") &', str(max(seconds, 0)), *_control(path, "stop")]
-    subprocess.run(
-        words,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-        check=False,
-    )
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            check=False,
+            timeout=PATIENCE,
+        )
 
 
 def _control(path: Path, command: str) -> list[str]:

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -169,6 +170,32 @@ def test_a_connection_that_is_shared_ends_with_the_grant(world: World) -> None:
     world.laptop.run("logout")
     assert world.sockets == []
     world.laptop.run("login")
+
+
+def test_one_that_is_stopped_keeps_nobody_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-Z or SIGSTOP: its socket takes what it is told, and nothing answers."""
+    world.config(SHARED.format("auto"))
+    world.laptop.run("web1", "true")
+    (socket,) = world.sockets
+    (config,) = (world.laptop.state / "open").glob("*.conf")
+    told = subprocess.run(
+        ["ssh", "-F", "none", "-o", f"ControlPath={socket}", "-O", "check", "--", "shared"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    master = int(told.stderr.partition("pid=")[2].partition(")")[0])
+    monkeypatch.setattr(sharing, "PATIENCE", 0.5)
+    os.kill(master, signal.SIGSTOP)
+    try:
+        for sessions in (True, False):
+            ending = threading.Thread(target=sharing.end, args=(config,), kwargs={"sessions": sessions}, daemon=True)
+            ending.start()
+            ending.join(20)
+            assert not ending.is_alive()
+    finally:
+        os.kill(master, signal.SIGCONT)
+        os.kill(master, signal.SIGTERM)
 
 
 def test_one_whose_certificate_is_over_takes_no_new_session_and_lets_the_others_end(world: World) -> None:
