@@ -9,6 +9,7 @@ the protocol adds the certificate alone, in one step, to an agent of any age.
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import dataclass
 
 from sshjit import sshcert, sshkey
@@ -17,7 +18,7 @@ from sshjit.sshwire import Reader, string, text, u32
 from sshjit_client.ssh.private_key import PrivateKey
 
 PATIENCE = 5
-"""Seconds for an agent's answer; one that hangs keeps nobody from a host."""
+"""Seconds for the whole of an agent's answer; one that hangs keeps nobody from a host."""
 _MOST = 256 * 1024
 """Bytes of a message, as in ssh-agent itself."""
 _SUCCESS, _LIST, _LISTED, _REMOVE, _ADD = 6, 11, 12, 18, 25
@@ -89,23 +90,28 @@ class Agent:
         """The answer to one message, over a connection of its own; it has a byte at least."""
         try:
             with socket.socket(socket.AF_UNIX) as channel:
+                until = time.monotonic() + PATIENCE
                 channel.settimeout(PATIENCE)
                 channel.connect(self.path)
                 channel.sendall(string(message))
-                length = int.from_bytes(_received(channel, 4), "big")
-                return Reader(_received(channel, length))
+                length = int.from_bytes(_received(channel, 4, until), "big")
+                return Reader(_received(channel, length, until))
         except TimeoutError:
             raise Failed("agent_failed", f"the agent {self.path} does not answer") from None
         except (OSError, AttributeError, ValueError) as error:  # Windows has no such sockets
             raise Failed("agent_failed", f"no agent answers at {self.path}: {error}") from None
 
 
-def _received(channel: socket.socket, length: int) -> bytes:
-    """So many bytes of an answer. Raises ``ValueError``, ``OSError``."""
+def _received(channel: socket.socket, length: int, until: float) -> bytes:
+    """So many bytes of an answer, which is here as a whole by ``until``. Raises ``ValueError``, ``OSError``."""
     if not 0 < length <= _MOST:
         raise ValueError(f"it sends {length} bytes")
     data = b""
     while len(data) < length:
+        left = until - time.monotonic()
+        if left <= 0:  # one that drips would have as long for each byte
+            raise TimeoutError
+        channel.settimeout(left)
         part = channel.recv(length - len(data))
         if not part:
             raise ValueError("it hung up")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Failed, Invalid
-from sshjit_client.ssh import agent_certificates, private_key
+from sshjit_client.ssh import agent, agent_certificates, private_key
 from sshjit_client.ssh.agent import Agent, Destination
 from tests.support.soft_agent import FAILURE, answering, with_key
 from tests.support.softkey import SoftKey
@@ -301,6 +303,39 @@ def test_an_answer_that_makes_no_sense_is_no_fault_of_ours(world: World, tmp_pat
     says = {25: b"\x06", 11: b"\x0c\0\0\0\x09"}
     with answering(tmp_path / "broken", lambda message: says.get(message[0], FAILURE)) as address:
         assert works(world, "web1", agent=address).endswith(INSTEAD)
+
+
+def test_one_that_drips_its_answer_keeps_nobody_from_a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte now and then, each within the time for one: as a whole it never ends."""
+    monkeypatch.setattr(agent, "PATIENCE", 1)
+    over, outcome = threading.Event(), list[str]()
+
+    def drip(listener: socket.socket) -> None:
+        channel, _ = listener.accept()
+        with channel, suppress(OSError):
+            channel.sendall((1000).to_bytes(4, "big"))
+            while not over.wait(0.1):
+                channel.sendall(b"x")
+
+    def ask(address: str) -> None:
+        try:
+            Agent(address).held()
+        except Failed as error:
+            outcome.append(error.message)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "dripping"))
+        listener.listen()
+        both = [
+            threading.Thread(target=drip, args=(listener,), daemon=True),
+            threading.Thread(target=ask, args=(str(tmp_path / "dripping"),), daemon=True),
+        ]
+        for thread in both:
+            thread.start()
+        both[1].join(20)
+        over.set()
+        both[0].join(20)
+    assert outcome == [f"the agent {tmp_path}/dripping does not answer"]
 
 
 @pytest.mark.parametrize(
