@@ -35,7 +35,7 @@ from sshjit.policy.approval_steps import on_host
 from sshjit.policy.compiled import Policy
 from sshjit.policy.host_kinds import MOST, Labels, TooMany, both, fresh, hosts_of, meet
 from sshjit.policy.index import members
-from sshjit.policy.model import OWN, ROTA, WORKLOAD, AllowRule, Matchers, Never, Rule, Source
+from sshjit.policy.model import COMMAND, OWN, ROTA, SHELL, WORKLOAD, AllowRule, Matchers, Never, Rule, Source
 from sshjit.policy.networks import comes_from, one_of_each
 from sshjit.policy.owners import Owners, there
 from sshjit.policy.query import may_be_unix_name
@@ -133,11 +133,25 @@ class _World:
             unknown = sorted(set(named) - known.keys())
             if unknown:
                 return Undecided(never, f"the policy has no {what} {' or '.join(unknown)}")
+        renamed = self._renamed(never)
+        if renamed is not None:
+            return Undecided(never, renamed)
         for break_glass in (False, True):
             if never.break_glass in (None, break_glass):
                 answer = self._by_any_rule(never, during, break_glass=break_glass)
                 if answer is not None:
                     return answer
+        return None
+
+    def _renamed(self, never: Never) -> str | None:
+        """What a sentence names and the policy lacks: whoever renames it would have a sentence about nothing."""
+        for alternative in never.hosts or ():
+            for label, values in alternative:
+                declared = self._policy.labels[label].values
+                if declared is not None and not declared.issuperset(values):
+                    return f"the label {label} lacks a value that it names"
+        if not {SHELL, COMMAND, *self._policy.actions}.issuperset(never.actions):
+            return "the policy lacks an action that it names"
         return None
 
     def _by_any_rule(self, never: Never, during: Stretches, *, break_glass: bool) -> Counterexample | Undecided | None:

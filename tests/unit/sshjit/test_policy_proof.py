@@ -314,6 +314,7 @@ def decided(text: str, start: int = START) -> list[str]:
 
 NEVER = '[[never]]\nname = "prod"\nhosts = { env = "prod" }\n'
 PROD = ALLOW.replace("staging", "prod")
+VALUES = 'env = { values = ["prod", "staging"] }'
 
 
 def test_a_sentence_holds_until_a_rule_breaks_it() -> None:
@@ -389,6 +390,25 @@ def test_what_is_not_decided_does_not_hold() -> None:
     (undecided,) = prove(other, load(HEAD + NEVER + ALLOW).nevers, START)
     assert isinstance(undecided, Undecided)
     assert undecided.why == "the policy has no label env"
+
+
+def test_a_sentence_about_what_the_policy_renamed_is_undecided() -> None:
+    """Else whoever renames a value or an action evades the sentence in force about it."""
+    nevers = load(HEAD + NEVER + ALLOW).nevers
+    renamed = load((HEAD + PROD).replace('"prod"', '"production"'))
+    (undecided,) = prove(renamed, nevers, START)
+    assert isinstance(undecided, Undecided)
+    assert undecided.why == "the label env lacks a value that it names"
+    any_value = load((HEAD + ALLOW).replace(VALUES, "env = {}"))
+    assert prove(any_value, nevers, START) == ()
+    run = '[actions.run]\ncommand = "/bin/run"\n'
+    nevers = load(HEAD + run + NEVER + 'action = "run"\n' + ALLOW).nevers
+    assert prove(load(HEAD + run + ALLOW), nevers, START) == ()
+    (undecided,) = prove(load(HEAD + run.replace(".run", ".go") + ALLOW), nevers, START)
+    assert isinstance(undecided, Undecided)
+    assert undecided.why == "the policy lacks an action that it names"
+    for built_in in ("shell", "command"):
+        assert decided(f'{HEAD}{NEVER}action = "{built_in}"\n{ALLOW}') == []
 
 
 @pytest.mark.parametrize(
