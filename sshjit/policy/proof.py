@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
 
 from sshjit.names import lowered
@@ -176,7 +176,8 @@ class _World:
         if end is None:
             return -1
         stretches = self._over_time.timeline.stretches
-        if end > stretches[-1].end:
+        gap = (before.end for before, after in pairwise(stretches) if before.end < after.begin)
+        if end > next(gap, stretches[-1].end):  # weeks long before a date of years ahead are not all looked at
             return None
         return (1 << sum(stretch.begin < end for stretch in stretches)) - 1
 

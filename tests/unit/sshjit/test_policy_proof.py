@@ -338,6 +338,18 @@ def test_a_rule_that_begins_next_year_breaks_it_unless_the_sentence_ends_before(
     assert decided(HEAD + NEVER + "within = 2039-06-01\n" + later) == ["prod: it reaches further ahead than 2 years"]
 
 
+def test_years_between_two_dates_that_are_not_looked_at_leave_it_undecided() -> None:
+    """The end of a role in 2099 does not bring 2040 near, when in Ramadan the hours are outside those of the deny."""
+    roles = HEAD + 'aide = [{ from = "acme/group:Aides", until = 2099-12-31 }]\n'
+    rule = PROD + 'hours = "12:00-13:00"\nzone = "Africa/Casablanca"\n'
+    freeze = '[[deny]]\nname = "freeze"\nhours = "12:00-14:00"\nzone = "Europe/Berlin"\n'
+    for day in ("2060-12-31", "2099-12-31", "2100-06-01"):
+        text = f"{roles}{NEVER}within = {day}\n{freeze}{rule}"
+        assert decided(text) == ["prod: it reaches further ahead than 2 years"]
+    near = roles.replace("2099", "2027") + NEVER + "within = 2029-06-01\n" + 'login = "root"\n' + freeze + rule
+    assert decided(near) == [], "two years from then on are looked at too"
+
+
 def test_hours_in_two_zones_overlap_in_some_weeks_alone() -> None:
     """The clocks of New York change two weeks before those of Berlin: then, and not now, nine there is two here."""
     rule = PROD + 'hours = "09:00-10:00"\nzone = "America/New_York"\n'
