@@ -148,5 +148,6 @@ def _judge(checker: Checker, rule: AllowRule, answer: TicketAnswer) -> Denied | 
         if not values.get(path) or values[path] not in accepted:
             stated = values.get(path) or "nothing of use"
             message = f"{checker.title} says {stated} for {path} of {answer.ticket}"
+            message += f": {answer.why}" if answer.why else ""
             return Denied("ticket_refused", rule.name, message, f"it must be {words.listed(accepted, 'or')}")
     return None

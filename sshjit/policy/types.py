@@ -30,7 +30,7 @@ FOREVER = 1 << 33
 class TicketAnswer:
     """What ``checker`` said of ``ticket``. ``values`` are texts by path (``sshjit.policy.tickets``).
 
-    ``why`` is a clause: why it did not answer.
+    ``why`` is a clause: why it did not answer, or not so that it can be used.
     """
 
     checker: str

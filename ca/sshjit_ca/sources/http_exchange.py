@@ -24,6 +24,14 @@ class Unanswered(Exception):
     """Why there is no answer that can be used, as a clause: ``it takes longer than 5 seconds``."""
 
 
+class Oversized(Unanswered):
+    """There is an answer, of this ``status``, and it is too large."""
+
+    def __init__(self, status: int, largest: int) -> None:
+        super().__init__(f"its answer has more than {largest} bytes")
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is sent where. ``socket``: to a Unix socket, not to the host of the URL. With a body it is a POST."""
@@ -46,7 +54,7 @@ def exchange(question: Question, *, largest: int, deadline: float = DEADLINE) ->
     """Sends a question and waits for its answer, of which the body has at most ``largest`` bytes.
 
     Raises:
-        Unanswered: there is none, or none that can be used.
+        Unanswered: there is none, or none that can be used; ``Oversized``: it is larger than that.
 
     """
     connection = _Connection(question, deadline)
@@ -72,7 +80,9 @@ def _exchange(connection: _Connection, question: Question, largest: int) -> Answ
     if connection.late:  # what was cut off looks like what has ended
         raise Unanswered(_too_late(connection.deadline))
     if len(body) > largest:
-        raise Unanswered(f"its answer has more than {largest} bytes")
+        raise Oversized(response.status, largest)
+    if response.length:
+        raise Unanswered("its answer breaks off")
     return Answer(response.status, body)
 
 

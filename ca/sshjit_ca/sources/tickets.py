@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sshjit import wire
+from sshjit import strict_json
 from sshjit.errors import Invalid, Refused
 from sshjit.policy import TicketAnswer
 from sshjit.policy.model import Checker
 from sshjit.policy.tickets import read_answer
 from sshjit_ca.source_config import SLOT, CheckerPlace
-from sshjit_ca.sources.http_exchange import DEADLINE, Answer, Question, Unanswered, exchange
+from sshjit_ca.sources.http_exchange import DEADLINE, Answer, Oversized, Question, Unanswered, exchange
 
 LARGEST = 64 * 1024
 """Bytes of a checker's answer."""
@@ -33,7 +33,13 @@ IN_A_MINUTE = 30
 """Questions for one person, one after another."""
 MINUTE = 60
 _GONE = (404, 410)
+_DOWN = (401, 408, 429)
+"""Our credentials do not count any more, or it is too slow, or asked too often."""
 _LARGEST_SECRET = 8192
+
+
+class Unusable(Unanswered):
+    """There is a whole answer, and it is none that can be a yes."""
 
 
 class Tickets:
@@ -65,13 +71,19 @@ class Tickets:
             self._open += Counter()  # without those that have none
 
     def ask(self, checker: Checker, ticket: str) -> TicketAnswer:
-        """What a checker says of a ticket; that it does not answer is an answer too."""
+        """What a checker says of a ticket; that it does not answer is an answer too.
+
+        Somebody may have made the ticket so that the answer to it cannot be used. So only what a ticket cannot bring
+        about counts as ``down``; any other answer that cannot be used says nothing of what is expected.
+        """
         try:
             answer = exchange(_question(self._place(checker.name), ticket), largest=LARGEST, deadline=self._deadline)
             if answer.status in _GONE:
                 return TicketAnswer(checker.name, ticket, "missing")
             return TicketAnswer(checker.name, ticket, "answered", read_answer(checker, _document(answer)))
         except Unanswered as error:
+            if isinstance(error, Unusable) or (isinstance(error, Oversized) and not _is_down(error.status)):
+                return TicketAnswer(checker.name, ticket, "answered", read_answer(checker, None), str(error))
             return TicketAnswer(checker.name, ticket, "down", (), str(error))
 
     def _place(self, name: str) -> CheckerPlace:
@@ -112,11 +124,17 @@ def _sendable() -> Iterator[None]:
 
 def _document(answer: Answer) -> object:
     if answer.status != 200:  # nor a redirect: it would ask somebody else
-        raise Unanswered(f"it answers {answer.status}")
+        kind = Unanswered if _is_down(answer.status) else Unusable
+        raise kind(f"it answers {answer.status}")
     try:
-        return wire.loads(answer.body, limit=LARGEST)
+        return strict_json.loads(answer.body, limit=LARGEST, fractions=True)
     except (Invalid, RecursionError):
-        raise Unanswered("its answer is not JSON") from None
+        raise Unusable("its answer is not JSON") from None
+
+
+def _is_down(status: int) -> bool:
+    """Whether a status is about the checker, or the CA's credentials there, whatever the ticket is."""
+    return status >= 500 or status in _DOWN
 
 
 def _secret(path: Path) -> str:

@@ -36,6 +36,7 @@ WANTED = 'reason = { pattern = "CHG-[0-9]+" }\nticket = "jira"\nextend = { count
 RULES = POLICY.replace("[[allow]]", f"{CHECKER}[[allow]]", 1).replace('grant = "8h"', WANTED + 'grant = "8h"')
 RULES = RULES.replace('Incident or change number" }\n', 'Incident or change number" }\nticket = "jira"\n')
 JIRA = load(RULES).tickets["jira"]
+NOTHING = (("fields.status.name", ""),)
 YES = (("fields.status.name", '"Approved"'),)
 
 
@@ -149,29 +150,63 @@ def test_no_redirect_is_followed(server: TicketServer, status: int, tmp_path: Pa
             request.end_headers()
 
         server.act = redirect
-        assert ask(server) == TicketAnswer("jira", "CHG-7", "down", (), f"it answers {status}")
+        assert ask(server) == TicketAnswer("jira", "CHG-7", "answered", NOTHING, f"it answers {status}")
         assert other.asked == []
     assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize(
     ("status", "state"),
-    [(404, "missing"), (410, "missing"), (401, "down"), (403, "down"), (500, "down"), (201, "down"), (204, "down")],
+    [
+        *[
+            (404, "missing"),
+            (410, "missing"),
+            (500, "down"),
+            (503, "down"),
+            (401, "down"),
+            (408, "down"),
+            (429, "down"),
+        ],
+        *[(403, "answered"), (400, "answered"), (201, "answered"), (204, "answered")],
+    ],
 )
 def test_what_a_status_means(server: TicketServer, status: int, state: str) -> None:
     server.status = status
-    assert ask(server).state == state
+    answer = ask(server)
+    assert answer.state == state
+    assert answer.values == (NOTHING if state == "answered" else ())
+    server.answer = "x" * LARGEST
+    assert (ask(server).state == "down") == (state == "down"), "however much it says"
 
 
-@pytest.mark.parametrize("text", ["", "{", "nothing", '{"a": 1, "a": 2}', "NaN", "[" * 5000, "\xff"])
-def test_what_is_not_json_is_no_answer(server: TicketServer, text: str) -> None:
+HALF = '{"fields": {"status": {"name": "Approved"}}, "summary": "\\ud800"}'
+
+
+@pytest.mark.parametrize("text", ["", "{", "nothing", '{"a": 1, "a": 2}', "NaN", "[" * 5000, "\xff", HALF])
+def test_what_is_not_json_is_no_yes(server: TicketServer, text: str) -> None:
     def act(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.end_headers()
         request.wfile.write(text.encode("latin-1"))
 
     server.act = act
-    assert ask(server) == TicketAnswer("jira", "CHG-7", "down", (), "its answer is not JSON")
+    assert ask(server) == TicketAnswer("jira", "CHG-7", "answered", NOTHING, "its answer is not JSON")
+
+
+def test_a_number_with_a_point_beside_what_is_expected_counts_for_nothing(server: TicketServer) -> None:
+    server.answer = {**APPROVED, "estimate": 1.5}
+    assert ask(server) == TicketAnswer("jira", "CHG-7", "answered", YES)
+
+
+def test_an_answer_that_breaks_off_is_none(server: TicketServer) -> None:
+    def act(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000")
+        request.end_headers()
+        request.wfile.write(b'{"fields"')
+
+    server.act = act
+    assert ask(server) == TicketAnswer("jira", "CHG-7", "down", (), "its answer breaks off")
 
 
 @pytest.mark.parametrize("length", [None, 1 << 30])
@@ -189,15 +224,16 @@ def test_a_gigabyte_is_not_read(server: TicketServer, length: int | None) -> Non
             sent += 65536
 
     server.act = act
-    assert ask(server) == TicketAnswer("jira", "CHG-7", "down", (), f"its answer has more than {LARGEST} bytes")
+    why = f"its answer has more than {LARGEST} bytes"
+    assert ask(server) == TicketAnswer("jira", "CHG-7", "answered", NOTHING, why)
     assert sent < 1 << 26, "what the buffers of the connection hold, and no more"
 
 
 def test_an_answer_of_the_largest_size_is_read(server: TicketServer) -> None:
-    for more, state in ((0, "answered"), (1, "down")):
+    for more, values in ((0, YES), (1, NOTHING)):
         server.answer = {**APPROVED, "pad": ""}
         server.answer["pad"] = "x" * (LARGEST - len(json.dumps(server.answer)) + more)
-        assert ask(server).state == state
+        assert ask(server).values == values
 
 
 @pytest.mark.parametrize("what", ["status", "header", "body", "nothing", "goes on"])
@@ -346,6 +382,24 @@ def test_without_a_yes_nothing_is_given(
     assert logged(ca, events.Asked) == []
     (turned,) = logged(ca, events.Turned)
     assert turned.code == code
+
+
+@pytest.mark.parametrize("way", ["large", "half", "forbidden", "deep"])
+def test_nobody_makes_the_checker_down_by_a_ticket_of_their_own(
+    ca: Installation, server: TicketServer, way: str
+) -> None:
+    """Where a rule allows while the checker is down, a ticket that was turned down must not make it so."""
+    ca.change_policy('ticket = "jira"\nextend', 'ticket = "jira"\nticket_down = "allow"\nextend')
+    rejected: dict[str, object] = {"fields": {"status": {"name": "Rejected"}, "estimate": 1.5}}
+    more: dict[str, object] = {"large": "x" * LARGEST, "half": "\ud800", "forbidden": "", "deep": [[[[[[[[[]]]]]]]]]}
+    server.answer = {**rejected, "summary": more[way]}
+    server.status = 403 if way == "forbidden" else 200
+    login = ca.native(ALICE)
+    with pytest.raises(Refused) as caught:
+        ca.ask(login, "web1")
+    assert caught.value.code == "ticket_refused"
+    server.status = 503
+    assert ca.ask(login, "web1").certificate is not None
 
 
 def test_who_would_be_refused_anyway_asks_nobody(ca: Installation, server: TicketServer) -> None:
