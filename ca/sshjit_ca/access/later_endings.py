@@ -22,11 +22,15 @@ MOST = 200
 """Grants that one tick closes."""
 
 
+_Host = tuple[str, tuple[tuple[str, str], ...], str]
+"""What policy looks at: the id and the labels of a host, and what is before it."""
+
+
 class LaterEndings:
     """Knows when policy of now ends each open grant that it lets go on."""
 
     def __init__(self) -> None:
-        self._known: tuple[State, str, tuple[int, ...]] | None = None
+        self._known: tuple[State, str, tuple[_Host, ...], tuple[tuple[str, str], ...]] | None = None
         self._due: dict[str, int] = {}
 
     def close_due(self, context: Context) -> int:
@@ -39,16 +43,18 @@ class LaterEndings:
         return closed
 
     def _look(self, context: Context) -> None:
-        """Finds out anew when each grant ends, once policy or a host is another one, or the log was read again.
+        """Finds out anew when each grant ends, once policy, a host or a rota is another one, or the log was read again.
 
         What forbade a grant from the moment on when policy came, or when a host changed, is not due: it came at once.
         """
         state = context.state
-        known = (state, context.policy.digest, tuple(map(id, state.hosts.values())))
+        hosts = tuple((host.id, host.labels, host.via) for host in state.hosts.values())
+        known = (state, context.policy.digest, hosts, tuple((name, r.digest) for name, r in state.rotas.items()))
         if self._known is not None and self._known[0] is state and self._known[1:] == known[1:]:
             return
         began_again = self._known is None or self._known[0] is not state
-        self._known, self._due = known, {}
+        self._known = known
+        self._due = {each: due for each, due in self._due.items() if due <= context.now}  # the next tick's
         for request in request_index.opened(state):
             since = context.now
             if began_again:  # it may have come while nobody looked

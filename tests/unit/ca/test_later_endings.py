@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import entries, events
 from sshjit.errors import Refused
+from sshjit_ca.access import later_endings
 from tests.support.installation import ALICE, BOB, DANA, Installation
 from tests.support.issuer import Issuer
 
@@ -120,6 +122,37 @@ def test_labels_that_a_later_freeze_is_about_do_the_same(ca: Installation) -> No
     ca.later(6 * HOUR - 1)
     assert open_grants(ca) == ["web1"]
     ca.later(1)
+    assert open_grants(ca) == []
+
+
+def test_a_host_that_changed_counts_wherever_its_record_is_kept(ca: Installation) -> None:
+    """Python gives the place of a record that is gone to the next one, which is another one all the same."""
+    ca.change_policy(STAGING, freeze("18:00-20:00", '{ env = "staging", role = "quiet" }'))
+    ca.ask(ca.native(ALICE), "web1")
+    assert open_grants(ca) == ["web1"]
+    hosts = ca.context.state.hosts
+    (before,) = [host for host in hosts.values() if host.name == "web1"]
+    ca.say(m.LabelHost("web1", (("env", "staging"), ("role", "quiet")), None, None), m.HostReply, "admin")
+    for field in fields(before):
+        object.__setattr__(before, field.name, getattr(hosts[before.id], field.name))
+    hosts[before.id] = before
+    ca.later(6 * HOUR - 1)
+    assert open_grants(ca) == ["web1"]
+    ca.later(1)
+    assert open_grants(ca) == []
+
+
+def test_what_one_tick_leaves_over_the_next_one_closes(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if something changed between them."""
+    monkeypatch.setattr(later_endings, "MOST", 1)
+    ca.change_policy(STAGING, freeze("18:00-20:00"))
+    for host in ("web1", "web2"):
+        ca.ask(ca.native(ALICE), host)
+    ca.later(1)
+    assert open_grants(ca) == ["web1", "web2"]
+    ca.change_policy(freeze("18:00-20:00"), freeze("18:00-20:01"))
+    ca.later(6 * HOUR)
+    assert len(open_grants(ca)) == 1
     assert open_grants(ca) == []
 
 

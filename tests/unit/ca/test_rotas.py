@@ -181,6 +181,21 @@ def test_a_new_text_takes_the_place_of_the_last(ca: Installation, publisher: Pub
     assert problem(ca) == ""
 
 
+def test_a_turn_that_a_new_text_makes_shorter_ends_what_is_open_then(ca: Installation, publisher: Publisher) -> None:
+    publisher.publish(rota_text())
+    look(ca)
+    request = ca.ask(ca.native(CAROL), "web1").request
+    ca.authority.sweep()
+    publisher.publish(rota_text(issued=NOW, end=NOW + 7200))
+    assert look(ca) == 1
+    ca.later(7199)
+    ca.authority.sweep()
+    assert logged(ca, events.Closed) == []
+    ca.later(1)
+    ca.authority.sweep()
+    assert [(each.request, each.state) for each in logged(ca, events.Closed)] == [(request.id, "revoked")]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
