@@ -8,6 +8,7 @@ so ``1``, ``"1"`` and ``true`` are three different answers.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -25,7 +26,8 @@ DOWN = ("refuse", "allow")
 """What a rule may say of a checker that does not answer."""
 _VALUE_HINT = "write text, a whole number, true or false, or a list of these"
 _DOTS = frozenset({".", ".."})
-"""What a server takes for a step in a path, however it is written."""
+"""What a server takes for a step in a path, however it is written; some undo the encoding of ``/`` before."""
+_SEPARATORS = re.compile(r"[/\\]")
 
 
 def read_tickets(top: Table) -> dict[str, Checker]:
@@ -119,12 +121,16 @@ def ticket_in(rule: AllowRule, reason: str) -> str:
     return "" if match is None else match.group()
 
 
+def _has_steps(ticket: str) -> bool:
+    return not _DOTS.isdisjoint(_SEPARATORS.split(ticket))
+
+
 def ticket_refusal(rule: AllowRule, reason: str, answer: TicketAnswer | None) -> Denied | None:
     """Why the ticket in a reason does not do for a rule, by what was said of it; ``None``: it does."""
     if rule.ticket is None:
         return None
     checker, ticket = rule.ticket, ticket_in(rule, reason)
-    if not ticket or len(ticket) > LONGEST or not ticket.isprintable() or ticket in _DOTS:
+    if not ticket or len(ticket) > LONGEST or not ticket.isprintable() or _has_steps(ticket):
         message = f'rule "{rule.name}" takes from the reason what is no name of a ticket'
         return Denied("bad_ticket", rule.name, message, "write the ticket in its usual form")
     if answer is not None and answer.state == "assumed":

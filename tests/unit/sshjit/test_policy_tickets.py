@@ -85,6 +85,14 @@ def test_the_first_text_that_the_pattern_matches_is_the_ticket() -> None:
         assert outcome.terms.ticket == TicketAnswer("jira", ticket, "assumed")
 
 
+@pytest.mark.parametrize("steps", ["a/../../x", "../x", "x/..", "a/./b", "./a", "a\\..\\x", "a/..\\x", "\\."])
+def test_nor_does_one_have_such_steps_in_it(steps: str) -> None:
+    text = TEXT.replace('"(?:CHG|INC)-[0-9]+|<[^>]*>"', '"^[^;]*(?=;)"')
+    assert refused(ASSUMED, f"{steps};", text) == "bad_ticket"
+    for fine in ("a/b", "a..b/c", "v1.2", "...", "a//b", "a/...", "CHG-7."):
+        assert isinstance(decide(ASSUMED, f"{fine};", text), Allow)
+
+
 @pytest.mark.parametrize("reason", ["<" + 120 * "x" + ">", "<a\tb>", "<\u202e>"])
 def test_what_is_no_name_of_a_ticket_goes_nowhere(reason: str) -> None:
     assert refused(ASSUMED, reason) == "bad_ticket"
