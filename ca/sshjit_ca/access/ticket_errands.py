@@ -16,7 +16,7 @@ from sshjit.policy import ASSUMED, Allow, NeedsApproval, Outcome, TicketAnswer
 from sshjit.policy.model import Checker
 from sshjit.policy.tickets import ticket_in, ticket_refusal
 from sshjit.requests import Request
-from sshjit_ca.access import lookup
+from sshjit_ca.access import lookup, usage
 from sshjit_ca.access.approvals import may_decide
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.context import Context
@@ -50,7 +50,8 @@ def for_ask(context: Context, message: Ask) -> Errand | None:
         if find_existing(context, login, hosts, want) is not None:
             return None
         subject = context.policy_subject(login)
-        outcome = policy.evaluate(context.policy, subject, context.policy_hosts(hosts), want, context.now)
+        there, facts = context.policy_hosts(hosts), usage.facts(context, subject.id)
+        outcome = policy.evaluate(context.policy, subject, there, want, context.now, facts=facts)
     except SshJitError:  # the handler says it
         return None
     return _errand(context, login, outcome)

@@ -412,6 +412,17 @@ def test_who_would_be_refused_anyway_asks_nobody(ca: Installation, server: Ticke
     assert server.asked == []
 
 
+def test_who_is_at_their_limit_asks_nobody(ca: Installation, server: TicketServer) -> None:
+    ca.change_policy('ticket = "jira"\nextend', 'ticket = "jira"\nlimits = { person = { open = 1 } }\nextend')
+    ca.add_host("web2", env="staging")
+    login = ca.native(ALICE)
+    ca.ask(login, "web1")
+    with pytest.raises(Refused) as caught:
+        ca.ask(login, "web2")
+    assert caught.value.code == "limit_reached"
+    assert len(server.asked) == 1
+
+
 def test_each_approval_asks_again(ca: Installation, server: TicketServer) -> None:
 
     request = ca.ask(ca.native(DANA), "db1").request
