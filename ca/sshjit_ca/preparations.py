@@ -108,8 +108,9 @@ def read_policy_file(context: Context, _: LoadPolicy, now: int) -> PolicyFile:
     try:
         text = read_policy(context.config)
         new = load_policy(context.config, text)
-        hosts = tuple(context.state.hosts.values())
-        return PolicyFile(text, new, *policy_change.decide_sentences(context.policy, new, hosts, now))
+        hosts, in_force = tuple(context.state.hosts.values()), context.policy
+        broken, decided = policy_change.decide_sentences(in_force, new, hosts, now)
+        return PolicyFile(text, new, in_force.digest, broken, decided)
     except SshJitError as error:
         return PolicyFile("", error)
 

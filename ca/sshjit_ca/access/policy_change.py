@@ -34,10 +34,14 @@ Broken = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """What the policy file says: a policy and its text, or why it is none; and which sentences it breaks."""
+    """What the policy file says: a policy and its text, or why it is none; and which sentences it breaks.
+
+    ``against``: the digest of the policy in force whose sentences those are.
+    """
 
     text: str
     policy: Policy | SshJitError
+    against: str = ""
     broken: tuple[Broken, ...] = ()
     decided: tuple[SentenceDecided, ...] = ()
 

@@ -180,7 +180,7 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
 
     Raises:
         Invalid: ``bad_policy``, with every problem.
-        Refused: ``never_broken``.
+        Refused: ``never_broken``, ``policy_changed``.
         Failed: the file cannot be read, or others than its owner can write it.
 
     """
@@ -190,6 +190,8 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
         context.policy_refused = isinstance(file.policy, SshJitError) or bool(broken)
     if isinstance(file.policy, SshJitError):
         raise file.policy
+    if file.against != context.policy.digest:  # its sentences were not looked at
+        raise Refused("policy_changed", "another policy came into force meanwhile", hint="load it again")
     policy_change.require_unbroken(broken)
     reply = policy_change.change_policy(
         context,

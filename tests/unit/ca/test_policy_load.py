@@ -383,6 +383,22 @@ def test_a_role_that_is_gone_leaves_a_sentence_undecided_which_is_no_proof(ca: I
     assert "cannot be decided: the policy has no role dba" in refused.message
 
 
+def test_a_load_that_was_decided_against_an_older_policy_is_refused(ca: Installation) -> None:
+    """Of two loads at a time, the second must not pass the sentence that the first brings."""
+    (ca.home / "policy.toml").write_text(ca.policy.replace(*LAX))
+    lax = ca.prepared(m.LoadPolicy(dry_run=False), "admin")
+    (ca.home / "policy.toml").write_text(ca.policy.replace(*NEVER))
+    guarded = ca.prepared(m.LoadPolicy(dry_run=False), "admin")
+    first, second = ca.authority.answer([guarded, lax])
+    assert isinstance(first, m.PolicyLoadReply)
+    assert isinstance(second, Refused)
+    assert (second.code, ca.context.policy.digest) == ("policy_changed", first.digest)
+    assert ca.context.policy_refused is False
+    (ca.home / "policy.toml").write_text(ca.policy.replace(*LAX))
+    (again,) = ca.say_all([m.LoadPolicy(dry_run=False)], "admin")
+    assert getattr(again, "code", "") == "never_broken"
+
+
 def test_the_operator_accepts_it_and_the_log_says_so(ca: Installation) -> None:
     load(ca, NEVER)
     answer = tried(ca, LAX, accept=True)
