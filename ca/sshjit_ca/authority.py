@@ -66,7 +66,8 @@ class Authority:
         """Takes the log over as ``holder`` and writes down with which keys and policy.
 
         Raises:
-            Failed: when the log is not whole, the database does not take it, or somebody else is the writer.
+            Failed: when the log is not whole, the database does not take it, or somebody else is the writer; or
+                ``never_broken``.
             Invalid: ``provider_changed``.
 
         """
@@ -90,22 +91,31 @@ class Authority:
         emergency_certificates.taken_in(context)
 
     def _take_policy(self) -> None:
-        """Puts the policy of the file in force; the one of before goes on if it says that this one must never be."""
+        """Puts the policy of the file in force; the one of before goes on if it says that this one must never be.
+
+        Raises:
+            Failed: ``never_broken``: it breaks its own sentence, and there is none of before that can go on.
+
+        """
         context = self._context
         if context.state.policy == context.policy.digest:
             return
-        before, in_force = dict(context.store.policy_texts()).get(context.state.policy or ""), context.policy
+        before, in_force = dict(context.store.policy_texts()).get(context.state.policy or ""), None
         with contextlib.suppress(PolicyError):  # a policy that this release cannot read says nothing
-            in_force = context.policy if before is None else policy.load(before)
+            in_force = None if before is None else policy.load(before)
         broken, decided = self._decide(in_force, context.policy)
-        if broken and before is not None:
-            _log.error("the policy file was not loaded, it gives what must never be: %s", dict(broken))
-            context.policy, context.policy_text, context.policy_refused = in_force, before, True
+        if not broken:
+            policy_change.put_in_force(context, context.policy, context.policy_text, decided=decided)
             return
-        policy_change.put_in_force(context, context.policy, context.policy_text, decided=decided)
+        if before is None or in_force is None:  # nor can the one of before go on
+            text = "; ".join(how for _, how in broken)
+            hint = "mend the policy file, or its sentence; ssh-jit policy prove explains it"
+            raise Failed("never_broken", f"the policy gives what it says must never be: {text}", hint=hint)
+        _log.error("the policy file was not loaded, it gives what must never be: %s", dict(broken))
+        context.policy, context.policy_text, context.policy_refused = in_force, before, True
 
     def _decide(
-        self, in_force: policy.Policy, new: policy.Policy
+        self, in_force: policy.Policy | None, new: policy.Policy
     ) -> tuple[tuple[policy_change.Broken, ...], tuple[SentenceDecided, ...]]:
         return policy_change.decide_sentences(in_force, new, self._context.state.hosts.values(), self._context.now)
 

@@ -54,7 +54,8 @@ class TicketServer:
         request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(text)))
         request.end_headers()
-        request.wfile.write(text)
+        with contextlib.suppress(OSError):
+            request.wfile.write(text)
 
 
 @contextmanager

@@ -55,17 +55,19 @@ class Effects:
 
 
 def decide_sentences(
-    in_force: Policy, new: Policy, hosts: Iterable[Host], now: int
+    in_force: Policy | None, new: Policy, hosts: Iterable[Host], now: int
 ) -> tuple[tuple[Broken, ...], tuple[SentenceDecided, ...]]:
     """What must never be by the policy in force, or by the new one itself, and would be by the new one.
 
     And what was found of each sentence of the new one. ``hosts`` are those that are enrolled. It may take seconds.
+    ``in_force`` ``None``: there is none, or none that can be read.
     """
-    nevers = (*in_force.nevers, *(never for never in new.nevers if never not in in_force.nevers))
+    guarded = () if in_force is None else in_force.nevers
+    nevers = (*guarded, *(never for never in new.nevers if never not in guarded))
     answers = prove(new, nevers, now, hosts={host.labels for host in hosts}) if nevers else ()
     wrong = {answer.never: answer for answer in answers}
     decided = tuple(_decided(never, wrong.get(never), now) for never in new.nevers)
-    changed = new.digest != in_force.digest
+    changed = in_force is None or new.digest != in_force.digest
     return tuple((answer.never.name, _broken_by(answer)) for answer in answers if changed), decided
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,10 @@ from sshjit import entries, events
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli.effects import effects
+from sshjit_ca.storage.store import Store
 from tests.support import published_bundle
-from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation
+from tests.support.installation import ALICE, BOB, CAROL, DANA, POLICY, Installation
+from tests.support.issuer import Issuer
 from tests.support.signatures import ADMIN_POLICY, act, by
 
 STRICTER = ('approvals = []\ngrant = "8h"', 'approvals = [{ from = "lead", count = 1 }]\ngrant = "8h"')
@@ -425,3 +428,29 @@ def test_the_one_in_force_goes_on_after_a_reload_and_after_a_start(ca: Installat
     ca.restart()
     assert ca.context.policy.digest != before
     assert ca.context.policy_refused is False
+
+
+def test_the_first_policy_does_not_break_its_own_sentence_either(issuers: dict[str, Issuer], tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    home.mkdir()
+    broken = POLICY.replace(*NEVER).replace(*LAX)
+    with pytest.raises(Failed) as caught:
+        Installation(home, issuers, policy=broken)
+    assert caught.value.code == "never_broken"
+    assert '"prod-approval": rule "database" allows' in caught.value.message
+
+
+def test_nor_does_one_after_a_policy_that_this_release_cannot_read(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(ca, NEVER)
+    before = ca.context.policy.digest
+    monkeypatch.setattr(Store, "policy_texts", lambda _: [(before, "version = 99\n")])
+    (ca.home / "policy.toml").write_text(ca.policy.replace(*LAX))
+    with pytest.raises(Failed) as caught:
+        ca.restart()
+    assert caught.value.code == "never_broken"
+    ca.stop()
+    (ca.home / "policy.toml").write_text(ca.policy.replace('grant = "8h"', 'grant = "7h"'))
+    ca.start()
+    assert ca.context.policy.digest != before
