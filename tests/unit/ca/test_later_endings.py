@@ -165,6 +165,26 @@ def test_closing_hours_that_came_later_end_it_too(ca: Installation) -> None:
     assert open_grants(ca) == []
 
 
+def test_a_stricter_rule_that_begins_to_decide_ends_certificates_and_no_session(ca: Installation) -> None:
+    """As the page on policy says: it is no end of the laxer rule's window."""
+    start = ca.policy.index(STAGING)
+    rule = ca.policy[start : ca.policy.index("[[allow]]", start + 1)]
+    strict = rule.replace('"staging"', '"strict"\nhours = "18:00-23:00"\nzone = "UTC"', 1)
+    strict = strict.replace("approvals = []", 'approvals = [{ from = "lead", count = 1 }]')
+    ca.change_policy(STAGING, strict + STAGING)
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1").request
+    ca.later(6 * HOUR - 1)
+    ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    ca.later(1)
+    with pytest.raises(Refused) as caught:
+        ca.say(m.SignUser(login, request.id), m.CertificateReply)
+    assert caught.value.code == "policy_changed"
+    assert open_grants(ca) == ["web1"]
+    ca.later(2 * HOUR)
+    assert open_grants(ca) == []
+
+
 def test_a_grant_with_approvals_and_its_extension_end_too(ca: Installation) -> None:
     request = ca.ask(ca.native(DANA), "db1").request
     ca.approve(ca.native(BOB), request)
