@@ -219,6 +219,11 @@ def form_token(client: FlaskClient) -> str:
     return client.get("/requests").text.split('name="form_token" value="')[1].split('"')[0]
 
 
+def outdated(token: str) -> str:
+    """This form token in a browser whose session is another one by now, or none; the form is still that person's."""
+    return "0" * 64 + token[64:]
+
+
 def config_text(folder: Path, **changes: str) -> str:
     """A ``web.toml``; each value as TOML writes it."""
     values = {

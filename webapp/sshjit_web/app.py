@@ -64,6 +64,7 @@ def create_app(
 def _for_every_page() -> dict[str, Any]:
     have, login = services.services(), g.get("login")
     token = have.form_token(security.form_cookie())
+    token = token if login is None else f"{token}.{have.author(login.person.id)}"
     return {"form_token": token, "login": login, "banner": have.banners.known(login), "now": have.now()}
 
 

@@ -34,9 +34,6 @@ BY_ITSELF = ("pages.state",)
 MAX_ANSWER = 8000
 """Characters of the provider's answer in the address."""
 
-_STEPS = ("/auth/", "/sign-in", "/sign-out")
-"""Addresses of the sign-in itself: a provider's answer works once, and a sign-in must not lead to the next one."""
-
 blueprint = Blueprint("auth", __name__)
 blueprint.before_request(security.check_page)
 provider_blueprint = Blueprint("provider", __name__)
@@ -46,7 +43,7 @@ provider_blueprint = Blueprint("provider", __name__)
 @blueprint.get("/sign-in")
 def sign_in() -> AnyResponse:
     """The choice of the provider."""
-    target = local_target(request.args.get("next"))
+    target = security.local_target(request.args.get("next"))
     fresh = FRESH if request.args.get("fresh") == FRESH else None
     last = request.cookies.get(security.cookies().provider)
     chosen = _party_for(request.args.get("email", ""))
@@ -94,7 +91,7 @@ def start(provider: str) -> AnyResponse:
     response = redirect(party.authorization_url(state, fresh=fresh), code=303)
     browser = security.browser_token()
     now = have.now()
-    target = local_target(request.args.get("next"))
+    target = security.local_target(request.args.get("next"))
     have.store.begin_sign_in(state, browser, provider, target, now=now, expires=now + PENDING_LIFETIME)
     return response
 
@@ -221,16 +218,6 @@ def current_login() -> LoginView:
     login = services().sessions.login("page", request.cookies.get(security.cookies().session), used=used)
     g.login = login
     return login
-
-
-def local_target(wish: str | None) -> str:
-    """Where to go after the sign-in: a page of ours, else the start page. Never another site, nor another sign-in."""
-    home = url_for("pages.home")
-    if not wish or len(wish) > security.MAX_TARGET or not wish.startswith("/") or wish[1:2] in ("/", "\\"):
-        return home
-    if not wish.isascii() or not wish.isprintable() or "\\" in wish:
-        return home
-    return home if wish.partition("?")[0].startswith(_STEPS) else wish
 
 
 def _party_for(address: str) -> RelyingParty | None:

@@ -1,7 +1,8 @@
 """What somebody typed before they had to sign in: kept on the way to the provider and back.
 
 Nothing is sent by itself afterwards: a form is shown again, filled in, or asks whether what was typed is still meant.
-A draft belongs to the browser that typed it and, where that is known, to the person.
+A draft belongs to the browser and to the person for whom the form was made, also if their session is over. What a link
+filled in, before anybody signed in, belongs to the browser alone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Draft:
     view_args: dict[str, str]
     fields: tuple[tuple[str, str], ...]
     subject: str = ""
-    """Who typed it; empty: nobody knew."""
+    """Who typed it, as ``Services.author`` says it; empty for a link that somebody opened who was not signed in."""
 
     def text(self) -> str:
         """The content as it is kept."""

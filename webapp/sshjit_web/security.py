@@ -7,6 +7,7 @@ needs none.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from functools import partial
 from urllib.parse import urlsplit
@@ -33,6 +34,10 @@ SIGN_IN_FAILED = "auth.failed"
 """The one that says why a sign-in failed."""
 CONTINUE = "/continue/"
 """Begins the addresses that bring back what was typed."""
+_PATH = re.compile(r"/|(?:/(?!\.)[A-Za-z0-9._~-]+)+/?")
+"""Paths that browsers and servers read alike: without escapes, dots that lead elsewhere, or ``//`` before a host."""
+_SIGN_IN_STEPS = ("auth", "sign-in", "sign-out")
+"""Begin addresses of the sign-in itself: a provider's answer works once, and no sign-in may lead to the next one."""
 UNKEPT = ("form_token", "dry", "again", "confirmed", "form")
 """Fields of forms that are not filled in again."""
 STATIC = "public, max-age=31536000, immutable"
@@ -101,7 +106,7 @@ def check_page() -> AnyResponse | None:
 def _check_form() -> None:
     ours = _is_ours()
     expected = services().form_token(form_cookie()).encode()
-    given = request.form.get("form_token", "").encode("utf-8", "replace")
+    given = request.form.get("form_token", "").partition(".")[0].encode("utf-8", "replace")
     if not ours or not form_cookie() or not hmac.compare_digest(expected, given):
         raise _bad_form(ours=ours)
 
@@ -120,20 +125,30 @@ def return_address() -> str:
     A provider's answer works once: from there it is the page for which somebody signed in.
     """
     if request.blueprint == "auth":
-        return str(g.get("after_sign_in") or request.args.get("next") or url_for("pages.home"))
+        return local_target(g.get("after_sign_in") or request.args.get("next"))
     if request.method == "GET":
         address = request.full_path.rstrip("?")
-        return address if len(address) <= MAX_TARGET else keep_draft() or request.path
+        return local_target(address if len(address) <= MAX_TARGET else keep_draft() or request.path)
     request_id = (request.view_args or {}).get("request_id")
     page = request.path if request_id is None else url_for("pages.show_request", request_id=request_id)
     page = url_for(FORMS[request.endpoint]) if request.endpoint in FORMS else page
     return keep_draft() or page
 
 
+def local_target(wish: str | None) -> str:
+    """Where to go after the sign-in: a page of ours, else the start page. Never another site, nor another sign-in."""
+    home = url_for("pages.home")
+    if not wish or len(wish) > MAX_TARGET or not wish.isascii() or not wish.isprintable() or "\\" in wish:
+        return home
+    path = re.split("[?#]", wish, maxsplit=1)[0]
+    return home if _PATH.fullmatch(path) is None or path.split("/")[1] in _SIGN_IN_STEPS else wish
+
+
 def keep_draft(form: str = "") -> str:
     """Keeps what this request carries, once, and returns the address that brings it back; empty if it cannot be kept.
 
-    A form of another site is not kept. ``form``: the one of ``FORMS`` whose fields these are, if it is not this one.
+    A form is not kept if another site sent it, or if nobody knows whose it is. ``form``: the one of ``FORMS`` whose
+    fields these are, if it is not this one.
     """
     if "draft" not in g:
         g.draft = _keep_draft(form)
@@ -150,16 +165,27 @@ def _keep_draft(form: str) -> str:
         endpoint = form if form in FORMS else ""
     if not endpoint.startswith("pages.") or not (asked or _is_ours()):
         return ""
-    login = g.get("login")
+    author = _author(fields)
+    if not (asked or author):
+        return ""
     kept = tuple((name, value) for name, value in fields if name not in UNKEPT and value)
     args = {name: str(value) for name, value in (request.view_args or {}).items()}
     draft_id = new_token()
     try:
-        draft = Draft(endpoint, args, kept, "" if login is None else login.person.id)
+        draft = Draft(endpoint, args, kept, author)
         done = have.drafts.keep(draft_id, browser_token(), draft, now=have.now())
     except Failed:
         return ""
     return f"{CONTINUE}{draft_id}" if done else ""
+
+
+def _author(fields: list[tuple[str, str]]) -> str:
+    """Who typed this: the person for whom the form was made, whether that session lives or not; empty if unknown."""
+    _, _, author = dict(fields).get("form_token", "").partition(".")
+    if re.fullmatch("[0-9a-f]{64}", author):
+        return author
+    login = g.get("login")
+    return "" if login is None else services().author(login.person.id)
 
 
 def browser_token() -> str:

@@ -47,6 +47,10 @@ class Services:
         """What a form must carry to be taken from the browser with this cookie."""
         return hmac.digest(self.key, f"form\n{cookie}".encode("utf-8", "replace"), hashlib.sha256).hex()
 
+    def author(self, person_id: str) -> str:
+        """This person, as forms and drafts name them: nobody can make up somebody else's name."""
+        return hmac.digest(self.key, f"author\n{person_id}".encode("utf-8", "replace"), hashlib.sha256).hex()
+
 
 def install(app: Flask, services: Services) -> None:
     """Gives ``app`` its services."""

@@ -11,7 +11,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit_web import policy_preview
-from tests.support.in_process_ca import EVE, FrontEnd, named
+from tests.support.in_process_ca import EVE, FrontEnd, form_token, named, outdated
 from tests.support.installation import ALICE, BOB, DANA
 
 
@@ -115,7 +115,12 @@ def test_a_step_up_leads_to_a_fresh_sign_in(world: FrontEnd) -> None:
 
 
 def test_a_form_that_outlived_its_session_is_filled_in_again_after_the_sign_in(world: FrontEnd) -> None:
-    fields = {"form_token": "0" * 64, "host": ["web1", "web2"], "reason": "CHG-7 add index & more", "login": ""}
+    fields = {
+        "form_token": outdated(form_token(world.browser(ALICE))),
+        "host": ["web1", "web2"],
+        "reason": "CHG-7 add index & more",
+        "login": "",
+    }
     headers = {"Origin": world.origin}
     answer = world.browser(ALICE).post("/requests/new", data=fields, headers=headers)
     assert answer.status_code == 403

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,7 +14,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from sshjit import ca_protocol as m
-from tests.support.in_process_ca import EVE, FrontEnd, form_token, named
+from sshjit_web.services import services
+from sshjit_web.sessions import Limits
+from tests.support.in_process_ca import EVE, CommandLine, FrontEnd, form_token, named, outdated
 from tests.support.installation import ALICE, BOB, DANA, Person
 
 LONG = "CHG-7 " + "the orders of March are counted twice, since the job ran in both regions & " * 6
@@ -115,7 +118,7 @@ def test_what_waits_for_a_word_asks_whether_it_is_still_meant(world: FrontEnd) -
         (BOB, "/locks", {"kind": "person", "target": "alice@example.com", "reason": "lost laptop"}, "Lock"),
     ):
         browser = world.browser(person)
-        sent = {"form_token": "0" * 64, **fields, "confirmed": "yes"}
+        sent = {"form_token": outdated(form_token(browser)), **fields, "confirmed": "yes"}
         refused = browser.post(path, data=sent, headers={"Origin": world.origin})
         assert "bring back what you typed" in refused.text, path
         page = browser.get(link_of(refused)).text
@@ -146,6 +149,91 @@ def test_nobody_else_sees_what_was_typed(world: FrontEnd) -> None:
     other = world.browser(ALICE).get(back)
     assert (other.status_code, "CHG-7" in other.text) == (403, False)
     assert "Code <code>not_yours</code>" in other.text
+
+
+def idle(world: FrontEnd, browser: FlaskClient) -> None:
+    with world.app.app_context():
+        services().sessions.limits = Limits()
+    world.ca.later(3600)
+
+
+def over_at_the_ca(world: FrontEnd, browser: FlaskClient) -> None:
+    world.ca.later(40_000)
+
+
+def ended_by_an_operator(world: FrontEnd, browser: FlaskClient) -> None:
+    login = next(login for login in reversed(world.ca.logins.values()) if login.person.email == DANA.email)
+    world.ca.say(m.Logout(login.id), m.Done)
+    world.ca.later(2)
+
+
+def signed_out_in_another_tab(world: FrontEnd, browser: FlaskClient) -> None:
+    assert world.post(DANA, "/sign-out").status_code == 303
+
+
+def somebody_else_is_signed_in(world: FrontEnd, browser: FlaskClient) -> None:
+    signs_in_again(world, BOB, browser)
+
+
+@pytest.mark.parametrize(
+    "ends", [idle, over_at_the_ca, ended_by_an_operator, signed_out_in_another_tab, somebody_else_is_signed_in]
+)
+def test_what_was_typed_after_the_session_ended_is_still_that_persons(
+    world: FrontEnd, ends: Callable[[FrontEnd, FlaskClient], None]
+) -> None:
+    """The next person at the browser neither reads it nor sends it by a click."""
+    path = f"/requests/{world.ask(DANA, 'db1', login='postgres')}/comment"
+    browser = world.browser(DANA)
+    fields = {"form_token": form_token(browser), "text": "the password is in the ticket"}
+    ends(world, browser)
+    answer = browser.post(path, data=fields, headers={"Origin": world.origin})
+    assert answer.status_code in (401, 403), answer.text
+    back = link_of(answer)
+    assert back.startswith("/continue/"), "it is kept"
+    signs_in_again(world, BOB, browser)
+    other = browser.get(back)
+    assert (other.status_code, "password" in other.text) == (403, False)
+    assert "Code <code>not_yours</code>" in other.text
+    signs_in_again(world, DANA, browser)
+    assert "the password is in the ticket" in browser.get(back).text
+
+
+@pytest.mark.parametrize("author", ["", ".", f".{'f' * 63}", f".{'F' * 64}", f".{'f' * 65}"])
+def test_what_nobody_is_known_to_have_typed_is_not_kept(world: FrontEnd, author: str) -> None:
+    request_id = world.ask(DANA, "db1", login="postgres")
+    fields = {"form_token": "0" * 64 + author, "text": "it is urgent"}
+    path = f"/requests/{request_id}/comment"
+    for browser in (world.browser(DANA), world.stranger()):
+        answer = browser.post(path, data=fields, headers={"Origin": world.origin})
+        assert answer.status_code == 403
+        assert "Sign in and send the form again" in answer.text
+        assert link_of(answer) == f"/requests/{request_id}"
+    with closing(sqlite3.connect(world.folder / "web.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM drafts").fetchone() == (0,)
+
+
+def test_a_made_up_author_is_nobody(world: FrontEnd) -> None:
+    browser = world.browser(DANA)
+    fields = {"form_token": f"{'0' * 64}.{'f' * 64}", "host": "web1", "reason": "CHG-7"}
+    back = link_of(browser.post("/requests/new", data=fields, headers={"Origin": world.origin}))
+    for person in (DANA, ALICE):
+        signs_in_again(world, person, browser)
+        assert browser.get(back).status_code == 403
+
+
+def test_ending_sign_ins_says_which_before_it_is_sent(world: FrontEnd) -> None:
+    browser, native = world.browser(ALICE), CommandLine(world, ALICE)
+    world.session(world.ca.web(named(ALICE)))
+    for chosen, shown in (
+        ("others", "All but this browser&#39;s: 2"),
+        (native.login, r"Command line from [0-9a-f.:]+, signed in 20\d\d-\d\d-\d\d \d\d:\d\d UTC"),
+        ("login-77777777", "A sign-in that is over already"),
+    ):
+        fields = {"form_token": outdated(form_token(browser)), "sign_in": chosen}
+        page = browser.get(link_of(browser.post("/sign-ins/end", data=fields, headers={"Origin": world.origin}))).text
+        assert "<h1>End sign-ins?</h1>" in page
+        assert re.search(f'<dt>Which</dt><dd class="reason"><bdi>{shown}</bdi></dd>', page), page
+        assert f'<input type="hidden" name="sign_in" value="{chosen}">' in page
 
 
 def test_a_draft_is_over_after_half_an_hour_and_swept(world: FrontEnd) -> None:
@@ -186,7 +274,7 @@ def test_without_our_database_the_way_leads_to_the_page_at_least(world: FrontEnd
     request_id = world.ask(DANA, "db1", login="postgres")
     with closing(sqlite3.connect(world.folder / "web.db")) as connection:
         connection.execute("DROP TABLE drafts")
-    fields = {"form_token": "0" * 64, "text": "it is urgent"}
+    fields = {"form_token": outdated(form_token(world.browser(DANA))), "text": "it is urgent"}
     path = f"/requests/{request_id}/comment"
     answer = world.browser(DANA).post(path, data=fields, headers={"Origin": world.origin})
     assert answer.status_code == 403

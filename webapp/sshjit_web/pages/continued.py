@@ -11,11 +11,12 @@ from flask import redirect, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
+from sshjit.api.session import LoginView
 from sshjit.errors import Invalid, Refused
 from sshjit_web import forms, security
 from sshjit_web.auth import current_login
 from sshjit_web.drafts import Draft
-from sshjit_web.pages import break_glass, common, request_form
+from sshjit_web.pages import break_glass, common, request_form, sign_ins
 from sshjit_web.pages.common import blueprint
 from sshjit_web.services import services
 
@@ -32,7 +33,7 @@ _MEANT = {
     "pages.end_sign_ins": "End sign-ins",
 }
 """What a form does, by the last word of its address or by its view."""
-_SHOWN = ("comment", "denial", "reason", "text", "verdict", "duration", "kind", "target")
+_SHOWN = ("comment", "denial", "reason", "text", "verdict", "duration", "kind", "target", "sign_in")
 """Fields that people typed or chose."""
 
 
@@ -54,20 +55,24 @@ def go_on(draft_id: str) -> AnyResponse | str:
     if draft is None:
         problem = "what you typed is not kept any more, or was typed in another browser"
         raise Invalid("unknown_page", problem, hint="begin again")
-    if draft.subject not in ("", login.person.id):
+    if draft.subject not in ("", services().author(login.person.id)):
         problem = "somebody else typed this, who was signed in here before"
         raise Refused("not_yours", problem, hint="sign in as that person to go on with it")
     if draft.endpoint == "pages.ask":
         return request_form.filled(login, forms.read_ask(MultiDict(draft.fields)))
     if draft.endpoint == "pages.take":
         return break_glass.filled(login, forms.read_ask(MultiDict(draft.fields)))
-    shown = [(name, value) for name, value in draft.fields if name in _SHOWN]
+    shown = [(name, _shown(login, name, value)) for name, value in draft.fields if name in _SHOWN]
     args: dict[str, Any] = dict(draft.view_args)
     address = url_for(draft.endpoint, **args)
     back = draft.view_args.get("request_id")
     return common.render(
         "continue.html", login, meant=_meant(draft), address=address, fields=draft.fields, shown=shown, back=back
     )
+
+
+def _shown(login: LoginView, name: str, value: str) -> str:
+    return sign_ins.describe(login, value) if name == "sign_in" else value
 
 
 def _meant(draft: Draft) -> str:

@@ -11,6 +11,10 @@ from sshjit.errors import Failed, Invalid
 from sshjit_web.auth import current_login
 from sshjit_web.pages.common import blueprint, render
 from sshjit_web.services import services
+from sshjit_web.template_filters import when
+
+OTHERS = "others"
+"""What the form sends in place of one sign-in to end all but this browser's."""
 
 
 @blueprint.get("/sign-ins")
@@ -31,9 +35,22 @@ def end_sign_ins() -> AnyResponse:
     if not ended:
         raise Invalid("bad_form_field", "no sign-in is chosen", hint="choose the one to end")
     before = {each.id for each in _living(login)}
-    left = have.ca.call(EndLogins(login.id, None if ended == "others" else ended), LoginsReply).logins
+    left = have.ca.call(EndLogins(login.id, None if ended == OTHERS else ended), LoginsReply).logins
     have.sessions.forget_logins(before - {each.id for each in left})
     return redirect(url_for("pages.sign_ins"), code=303)
+
+
+def describe(login: LoginView, sign_in: str) -> str:
+    """What ``end_sign_ins`` ends for this choice, in words."""
+    living = {each.id: each for each in _living(login)}
+    if sign_in == OTHERS:
+        return f"All but this browser's: {len(living.keys() - {login.id})}"
+    chosen = living.get(sign_in)
+    if chosen is None:
+        return "A sign-in that is over already"
+    kind = "Browser" if chosen.kind == "web" else "Command line"
+    address = f" from {chosen.address}" if chosen.address else ""
+    return f"{kind}{address}, signed in {when(chosen.opened).striptags()}"
 
 
 def _living(login: LoginView) -> tuple[OwnLogin, ...]:
