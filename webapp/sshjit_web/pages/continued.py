@@ -62,7 +62,7 @@ def go_on(draft_id: str) -> AnyResponse | str:
         return request_form.filled(login, forms.read_ask(MultiDict(draft.fields)))
     if draft.endpoint == "pages.take":
         return break_glass.filled(login, forms.read_ask(MultiDict(draft.fields)))
-    shown = [(name, _shown(login, name, value)) for name, value in draft.fields if name in _SHOWN]
+    shown = [(name, *_shown(login, name, value)) for name, value in draft.fields if name in _SHOWN]
     args: dict[str, Any] = dict(draft.view_args)
     address = url_for(draft.endpoint, **args)
     back = draft.view_args.get("request_id")
@@ -71,8 +71,8 @@ def go_on(draft_id: str) -> AnyResponse | str:
     )
 
 
-def _shown(login: LoginView, name: str, value: str) -> str:
-    return sign_ins.describe(login, value) if name == "sign_in" else value
+def _shown(login: LoginView, name: str, value: str) -> tuple[str, int | None]:
+    return sign_ins.describe(login, value) if name == "sign_in" else (value, None)
 
 
 def _meant(draft: Draft) -> str:

@@ -11,7 +11,6 @@ from sshjit.errors import Failed, Invalid
 from sshjit_web.auth import current_login
 from sshjit_web.pages.common import blueprint, render
 from sshjit_web.services import services
-from sshjit_web.template_filters import when
 
 OTHERS = "others"
 """What the form sends in place of one sign-in to end all but this browser's."""
@@ -40,17 +39,17 @@ def end_sign_ins() -> AnyResponse:
     return redirect(url_for("pages.sign_ins"), code=303)
 
 
-def describe(login: LoginView, sign_in: str) -> str:
-    """What ``end_sign_ins`` ends for this choice, in words."""
+def describe(login: LoginView, sign_in: str) -> tuple[str, int | None]:
+    """What ``end_sign_ins`` ends for this choice, in words; when that one was opened, in seconds since the epoch."""
     living = {each.id: each for each in _living(login)}
     if sign_in == OTHERS:
-        return f"All but this browser's: {len(living.keys() - {login.id})}"
+        return f"All but this browser's: {len(living.keys() - {login.id})}", None
     chosen = living.get(sign_in)
     if chosen is None:
-        return "A sign-in that is over already"
+        return "A sign-in that is over already", None
     kind = "Browser" if chosen.kind == "web" else "Command line"
     address = f" from {chosen.address}" if chosen.address else ""
-    return f"{kind}{address}, signed in {when(chosen.opened).striptags()}"
+    return f"{kind}{address}", chosen.opened
 
 
 def _living(login: LoginView) -> tuple[OwnLogin, ...]:
