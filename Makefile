@@ -18,7 +18,7 @@ demo: setup ## play the main job on real parts, and look around afterwards
 	@exec $(python) -m demo
 
 test: setup ## run every test, with the time per folder
-	@exec $(python) tests/run.py --install --jobs 3
+	@exec $(python) tests/run.py --install --jobs 4
 
 test-install: setup ## units, joining, sessions, Ansible role and cloud-init on Debian roots: as root, fifteen minutes
 	@$(python) tests/packages.py --booting
