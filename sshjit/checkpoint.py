@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sshjit.errors import Invalid
@@ -92,6 +93,19 @@ def parse_text(text: str) -> Checkpoint:
     return checkpoint
 
 
+def signatures(lines: str, name: str, wanted: bytes) -> Iterator[tuple[str, bytes]]:
+    """The signature lines by the key of this name and hash, each with what follows the hash; others are passed over."""
+    for line in lines.split("\n"):
+        mark, _, rest = line.partition(" ")
+        signer, _, encoded = rest.partition(" ")
+        try:
+            raw = base64.b64decode(encoded, validate=True)
+        except ValueError:
+            continue
+        if mark == "\N{EM DASH}" and signer == name and raw[:4] == wanted:
+            yield line, raw[4:]
+
+
 def parse_note(text: str, public: bytes) -> tuple[Checkpoint, bytes]:
     """The checkpoint in a note, and the signature that it carries by the key ``public`` of its origin, unverified.
 
@@ -101,14 +115,7 @@ def parse_note(text: str, public: bytes) -> tuple[Checkpoint, bytes]:
     if not separator:
         raise Invalid("bad_checkpoint", "the checkpoint is not a signed note of a log")
     checkpoint = parse_text(f"{body}\n")
-    wanted = key_hash(checkpoint.origin, public)
-    for line in lines.split("\n"):
-        mark, _, rest = line.partition(" ")
-        name, _, encoded = rest.partition(" ")
-        try:
-            raw = base64.b64decode(encoded, validate=True)
-        except ValueError:
-            continue
-        if mark == "\N{EM DASH}" and name == checkpoint.origin and raw[:4] == wanted and len(raw) == 68:
-            return checkpoint, raw[4:]
+    for _, signature in signatures(lines, checkpoint.origin, key_hash(checkpoint.origin, public)):
+        if len(signature) == 64:
+            return checkpoint, signature
     raise Invalid("unsigned_checkpoint", "the checkpoint is not signed by the log's key")

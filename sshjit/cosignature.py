@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sshjit.checkpoint import Checkpoint
+from sshjit.checkpoint import Checkpoint, signatures
 from sshjit.errors import Invalid
 
 _COSIGNATURE = b"\x04"  # C2SP signed-note: the signature type of timestamped Ed25519 cosignatures
@@ -24,7 +24,6 @@ MAX_PROOF = 63
 SIZE_TYPE = "text/x.tlog.size"
 """What a witness says its size is, when it stands elsewhere than was thought."""
 _TIME_BYTES = 8
-_LINE_BYTES = 4 + _TIME_BYTES + 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +94,9 @@ def find(lines: str, witness: Witness) -> Cosignature:
         Invalid: ``no_cosignature``.
 
     """
-    for line in lines.split("\n"):
-        mark, _, rest = line.partition(" ")
-        name, _, encoded = rest.partition(" ")
-        try:
-            raw = base64.b64decode(encoded, validate=True)
-        except ValueError:
-            continue
-        if mark == "\N{EM DASH}" and name == witness.name and len(raw) == _LINE_BYTES and raw[:4] == witness.key_hash:
-            time = int.from_bytes(raw[4 : 4 + _TIME_BYTES], "big")
-            return Cosignature(time, raw[4 + _TIME_BYTES :], line)
+    for line, signed in signatures(lines, witness.name, witness.key_hash):
+        if len(signed) == _TIME_BYTES + 64:
+            return Cosignature(int.from_bytes(signed[:_TIME_BYTES], "big"), signed[_TIME_BYTES:], line)
     raise Invalid("no_cosignature", "there is no cosignature by the key of this witness")
 
 

@@ -13,11 +13,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
-from sshjit import names
 from sshjit.provider_check import Answer, NoAnswerError, Question
+from sshjit_ca.machine.outgoing_http import opener
 
 TIMEOUT = 5
 """Seconds to wait for a provider's next byte."""
@@ -52,7 +50,7 @@ def fetch(url: str, monotonic: Callable[[], float], *, bearer: str | None = None
     headers = {"Accept": "application/json", **({} if bearer is None else {"Authorization": f"Bearer {bearer}"})}
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 -- https, or http to this machine
-        with _opener(url).open(request, timeout=TIMEOUT) as answer:
+        with opener(url).open(request, timeout=TIMEOUT) as answer:
             body = _body(answer, monotonic)
             return Document(body, answer.headers.get_content_type())
     except urllib.error.HTTPError as error:
@@ -75,7 +73,7 @@ def ask(question: Question, monotonic: Callable[[], float]) -> Answer:
     data = None if question.form is None else urllib.parse.urlencode(question.form).encode()
     try:
         request = urllib.request.Request(question.url, data=data, headers=dict(question.headers))  # noqa: S310 -- as above
-        with _opener(question.url).open(request, timeout=TIMEOUT) as answer:
+        with opener(question.url).open(request, timeout=TIMEOUT) as answer:
             return Answer(answer.status, "", _body(answer, monotonic))
     except urllib.error.HTTPError as error:
         with error:
@@ -100,17 +98,3 @@ def _body(answer: http.client.HTTPResponse, monotonic: Callable[[], float]) -> b
     if len(body) > MAX_DOCUMENT:
         raise Unanswered(f"its answer has more than {MAX_DOCUMENT} bytes")
     return bytes(body)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A provider that moved must be configured anew, not followed."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follows nothing: the answer stays the error that it is."""
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Goes through the proxy of the environment, if there is one, except to this machine."""
-    direct = names.is_loopback(urlsplit(url).hostname or "")
-    proxies = [urllib.request.ProxyHandler({})] if direct else []
-    return urllib.request.build_opener(_NoRedirect, *proxies)

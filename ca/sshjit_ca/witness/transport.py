@@ -1,7 +1,6 @@
 """One HTTP question to a witness: answered in time, with little, and from where it was asked.
 
-No redirect is followed. The system's certificate authorities count (``SSL_CERT_FILE`` names others), and a proxy of the
-environment is used, but never to an address of this machine.
+Redirects, proxies and certificate authorities: ``machine/outgoing_http.py``.
 """
 
 from __future__ import annotations
@@ -12,11 +11,9 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
-from sshjit import names
 from sshjit.errors import Failed
+from sshjit_ca.machine.outgoing_http import opener
 
 TIMEOUT = 5
 """Seconds to wait for the next byte."""
@@ -28,10 +25,9 @@ _DOWN = "witness_down"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Its status, its type in lower case without parameters, and its body."""
+    """Its status and its body."""
 
     status: int
-    kind: str
     body: str
 
 
@@ -45,11 +41,11 @@ def post(url: str, body: bytes) -> Answer:
     request = urllib.request.Request(url, data=body, headers={"Content-Type": "text/plain"})  # noqa: S310 - checked
     try:
         try:
-            answer = _opener(url).open(request, timeout=TIMEOUT)
+            answer = opener(url).open(request, timeout=TIMEOUT)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
-            return Answer(answer.status, answer.headers.get_content_type(), _body(answer))
+            return Answer(answer.status, _body(answer))
     except (OSError, ValueError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", error)
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -69,17 +65,3 @@ def _body(answer: http.client.HTTPResponse) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         raise Failed(_DOWN, "its answer is not text") from None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A witness that moved must be configured anew, not followed."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Follows nothing: the answer stays what it is."""
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    """Goes through the proxy of the environment, if there is one, except to this machine."""
-    direct = names.is_loopback(urlsplit(url).hostname or "")
-    proxies = [urllib.request.ProxyHandler({})] if direct else []
-    return urllib.request.build_opener(_NoRedirect, *proxies)
