@@ -80,7 +80,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("ca_cache", "client_authentication", "migrate", "provider_transport"),
         ("ca_client", "migrations", "store"),
         ("ca_socket", "config", "postgres", "schema"),
-        ("escape_controls", "failed_sign_in", "notify_config", "supervised"),
+        ("escape_controls", "failed_sign_in", "notify_config", "proxies", "supervised"),
     ],
     "sshjit_web.server": [
         ("application",),

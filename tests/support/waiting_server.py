@@ -20,6 +20,7 @@ from sshjit_web import serve
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import CaClient
 from sshjit_web.gateway import Gateway
+from sshjit_web.proxies import Proxies
 from sshjit_web.server import connections, threads
 from sshjit_web.server.application import Application
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER, UNREAD, WAIT = "TEST_FOLDER", "TEST_UNREAD", "TEST_WAIT"
 HOPS = "TEST_HOPS"
-"""How many proxies stand in front; 1 where it is not set."""
+"""How many proxies stand in front; 1 where it is not set. Or their networks, with commas between."""
 THREADS = 2
 LIMIT = 1000
 LARGE = 30_000_000
@@ -40,9 +41,9 @@ def make() -> Application:
     connections.UNREAD_TIME = int(os.environ[UNREAD])
     threads.WAIT_TIME = float(os.environ[WAIT])
     cache = CaCache(CaClient(Path(os.environ[FOLDER]) / "nobody.sock"), time.time)
-    return Application(
-        _answer, Gateway(cache, https=False), threads=THREADS, limit=LIMIT, hops=int(os.environ.get(HOPS, "1"))
-    )
+    hops = os.environ.get(HOPS, "1")
+    proxies = Proxies(int(hops)) if hops.isdecimal() else Proxies(networks=tuple(hops.split(",")))
+    return Application(_answer, Gateway(cache, https=False), threads=THREADS, limit=LIMIT, proxies=proxies)
 
 
 def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -57,7 +57,7 @@ def create_app(
     for blueprint in (*ours, pages.blueprint):
         app.register_blueprint(blueprint)
     gateway = Gateway(have.ca_cache, https=config.https)
-    app.wsgi_app = Middleware(app.wsgi_app, gateway, proxy_hops=config.proxy_hops)  # type: ignore[method-assign]
+    app.wsgi_app = Middleware(app.wsgi_app, gateway, proxies=config.proxies)  # type: ignore[method-assign]
     return app
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from sshjit import durations, names, providers, settings, workloads
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_web.notify_config import NotifyConfig
+from sshjit_web.proxies import Proxies, checked_networks
 
 CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
 """The environment variable that names ``web.toml``."""
@@ -62,6 +63,8 @@ class WebConfig:
     """Certificate authorities (PEM) of the providers, instead of the public ones."""
     proxy_hops: int = 0
     """How many reverse proxies of your own stand in front and add to ``X-Forwarded-For``."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Instead of that: the networks of your own proxies, whose word on addresses counts, and nobody else's."""
     session_idle: str = "1h"
     """A session of the pages that nobody used for so long is over, and its sign-in with it."""
     session_max_age: str = "8h"
@@ -84,6 +87,14 @@ class WebConfig:
                 raise Invalid("bad_config", f"{name} must be 5m to 24h")
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
+        checked_networks(self.trusted_proxies)
+        if self.trusted_proxies and self.proxy_hops:
+            raise Invalid("bad_config", "either proxy_hops or trusted_proxies, not both", hint="leave proxy_hops out")
+
+    @property
+    def proxies(self) -> Proxies:
+        """The proxies of our own."""
+        return Proxies(self.proxy_hops, checked_networks(self.trusted_proxies))
 
     @property
     def origin(self) -> str:

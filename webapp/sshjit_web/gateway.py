@@ -7,7 +7,6 @@ for whoever speaks plain WSGI.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import time
@@ -163,34 +162,6 @@ def _alive(_head: Head) -> Answer:
 def _json(status: int, content: object, headers: list[tuple[str, str]]) -> Answer:
     body = json.dumps(content).encode()
     return Answer(status, [_JSON, ("Content-Length", str(len(body))), *headers], body)
-
-
-def client_address(peer: str, forwarded: str | None, hops: int) -> str:
-    """Who asks: ``peer``, or whom so many proxies of our own name in ``X-Forwarded-For``.
-
-    As Werkzeug's ``ProxyFix``: what is named before that was said by the other side, and counts for nothing. Quotes
-    are letters here: one that is never closed would take the proxy's own words in.
-    """
-    named = [name for part in (forwarded or "").split(",") if (name := part.strip())]
-    return plain_address(named[-hops] if 0 < hops <= len(named) else peer)
-
-
-def plain_address(text: str) -> str:
-    """An address as ``source-address`` and sshd have it: shortest spelling, no zone, no port; IPv4 where it is that.
-
-    A socket for both families says ``::ffff:192.0.2.7``, some proxies add a port. What is no address stays as it is.
-    """
-    if ":" not in text and "%" not in text:
-        return text
-    bare = text.partition("]")[0].removeprefix("[") if text.startswith("[") else text
-    if bare.count(":") == 1:
-        bare = bare.partition(":")[0]
-    try:
-        address = ipaddress.ip_address(bare.partition("%")[0])
-    except ValueError:
-        return text
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    return str(mapped or address)
 
 
 def plain_path(path: str) -> str:

@@ -79,9 +79,13 @@ def make() -> Application:
     gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
-    threads, hops = settings.threads, settings.proxy_hops
     return Application(
-        outermost.inner, gateway, threads=threads, hops=hops, ca_cache=gateway.ca_cache, supervisor=started_by
+        outermost.inner,
+        gateway,
+        threads=settings.threads,
+        proxies=settings.proxies,
+        ca_cache=gateway.ca_cache,
+        supervisor=started_by,
     )
 
 

@@ -7,24 +7,25 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from sshjit_web.gateway import Gateway, Head, client_address, plain_path
+from sshjit_web.gateway import Gateway, Head, plain_path
+from sshjit_web.proxies import NO_PROXIES, Proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class Middleware:
-    """The outermost WSGI application; ``proxy_hops`` as in ``web.toml``."""
+    """The outermost WSGI application; ``proxies`` are our own."""
 
-    def __init__(self, inner: WSGIApplication, gateway: Gateway, *, proxy_hops: int = 0) -> None:
+    def __init__(self, inner: WSGIApplication, gateway: Gateway, *, proxies: Proxies = NO_PROXIES) -> None:
         self.inner = inner
         self.gateway = gateway
-        self.proxy_hops = proxy_hops
+        self.proxies = proxies
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers what needs no view at once, and hands everything else on."""
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-        environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", ""), forwarded, self.proxy_hops)
+        environ["REMOTE_ADDR"] = self.proxies.client(environ.get("REMOTE_ADDR", ""), forwarded)
         head = _head(environ)
         answer = self.gateway.answer(head)
         if answer is not None:

@@ -19,7 +19,7 @@ import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from demo.lab.paths import free_ports
-from sshjit_web.gateway import client_address
+from sshjit_web.proxies import Proxies, client_address
 from sshjit_web.server import connections
 from sshjit_web.server.bodies import HEAD_TIME, network_of
 from sshjit_web.server.threads import WAIT_TIME, WAITING
@@ -69,7 +69,13 @@ class Running:
 
 @contextmanager
 def serving(
-    folder: Path, *, unread: int = 30, wait: float = WAIT_TIME, head: float = HEAD_TIME, hops: int = 1, files: int = 0
+    folder: Path,
+    *,
+    unread: int = 30,
+    wait: float = WAIT_TIME,
+    head: float = HEAD_TIME,
+    hops: int | str = 1,
+    files: int = 0,
 ) -> Iterator[Running]:
     (port,) = free_ports(1)
     told = (str(value) for value in (port, folder, unread, wait, head))
@@ -437,6 +443,50 @@ def test_behind_two_proxies_a_line_that_cannot_be_read_is_no_other_address(
         assert given_in(text)["REMOTE_ADDR"] == ("192.0.2.9" if lines else "127.0.0.1")
     with behind_two.send("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n") as channel:
         assert first_line(channel) == b"HTTP/1.1 200 OK", "whoever watches asks the inner proxy"
+
+
+@pytest.fixture(scope="module")
+def behind_trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One that trusts proxies of some networks, loopback among them."""
+    with serving(tmp_path_factory.mktemp("server"), hops="127.0.0.0/8,10.0.0.0/8,2001:db8:1::/64") as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        ((), "127.0.0.1"),
+        (("192.0.2.9",), "192.0.2.9"),
+        (("203.0.113.5, 192.0.2.9, 10.1.2.3",), "192.0.2.9"),
+        (("10.0.0.9, 192.0.2.9:4711", "10.0.0.1"), "192.0.2.9"),
+        (("[2001:db8:2::7]:50312, [2001:db8:1::1]:80",), "2001:db8:2::7"),
+        (("[2001:db8:2::7], ::ffff:10.0.0.1",), "2001:db8:2::7"),
+        (("\xff, 192.0.2.9",), None),
+        (("\xff, 192.0.2.9", "10.0.0.1"), None),
+        (("10.0.0.9, 127.0.0.1",), None),
+        (("unknown",), None),
+        (("192.0.2.9, _hidden",), None),
+    ],
+)
+def test_trusted_proxies_name_the_address_and_nobody_else(
+    behind_trusted: Running, lines: tuple[str, ...], address: str | None
+) -> None:
+    forwarded = "".join(f"X-Forwarded-For: {line}\r\n" for line in lines)
+    with behind_trusted.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{forwarded}\r\n") as channel:
+        text = whole(channel)
+    assert int(text.split()[1]) == (400 if address is None else 200)
+    if address is not None:
+        assert given_in(text)["REMOTE_ADDR"] == address
+
+
+def test_whoever_is_no_trusted_proxy_says_nothing_of_addresses() -> None:
+    """However they came to our port: with ``proxy_hops`` they could choose theirs."""
+    proxies = Proxies(networks=("192.0.2.10/32",))
+    for forwarded in (None, "", "10.0.0.1", "10.0.0.1, 192.0.2.10", "\xff"):
+        assert proxies.client("198.51.100.7", forwarded) == "198.51.100.7"
+        proxies.require_client("198.51.100.7", forwarded)
+    assert proxies.client("::ffff:192.0.2.10", "10.0.0.1") == "10.0.0.1"
+    assert Proxies(hops=1).client("198.51.100.7", "10.0.0.1") == "10.0.0.1"
 
 
 def test_a_header_with_an_underscore_is_no_other_header(idle: Running) -> None:

@@ -45,6 +45,10 @@ def test_the_example_is_a_configuration(tmp_path: Path) -> None:
         ({"public_url": '"https://jit.example.com/app"'}, "public_url"),
         ({"threads": "0"}, "threads"),
         ({"proxy_hops": "-1"}, "proxy_hops"),
+        ({"trusted_proxies": '["10.0.0.1/8"]'}, "trusted_proxies"),
+        ({"trusted_proxies": '["0.0.0.0/0"]'}, "is everybody"),
+        ({"trusted_proxies": '["::/0"]'}, "is everybody"),
+        ({"trusted_proxies": '["10.0.0.0/8"]', "proxy_hops": "1"}, "not both"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, changes: dict[str, str], said: str) -> None:

@@ -10,11 +10,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sshjit.errors import Failed, Invalid, SshJitError
+from sshjit.errors import Failed, SshJitError
 from sshjit.supervisor import Supervisor
 from sshjit_web import ca_client
 from sshjit_web.ca_cache import CaCache
-from sshjit_web.gateway import Answer, Gateway, Head, client_address, plain_path, wait_preferred
+from sshjit_web.gateway import Answer, Gateway, Head, plain_path, wait_preferred
+from sshjit_web.proxies import HEADER as FORWARDED
+from sshjit_web.proxies import NO_PROXIES, Proxies
 from sshjit_web.security import MAX_BODY
 from sshjit_web.server import connections, long_polls, wsgi
 from sshjit_web.server.bodies import BodyReader, TooLarge
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
-_FORWARDED = "x-forwarded-for"
 GONE = 499
 """The status in the access log where nobody waited for the answer any more."""
 
@@ -39,7 +40,7 @@ class Disconnected(Exception):
 class Application:
     """The RSGI application around a WSGI one.
 
-    ``threads`` and ``hops`` (proxies of our own) as in ``web.toml``; ``limit`` is the most bytes of a body.
+    ``threads`` as in ``web.toml``; ``proxies`` are our own; ``limit`` is the most bytes of a body.
     With a ``ca_cache`` it follows the bundle, and polls may wait for it. ``supervisor`` is told once it listens.
     """
 
@@ -50,13 +51,13 @@ class Application:
         *,
         threads: int,
         limit: int = MAX_BODY,
-        hops: int = 0,
+        proxies: Proxies = NO_PROXIES,
         ca_cache: CaCache | None = None,
         supervisor: Supervisor | None = None,
     ) -> None:
         self._inner = inner
         self._gateway = gateway
-        self._hops = hops
+        self._proxies = proxies
         self._limit = limit
         self._bodies = BodyReader(limit)
         self._threads = Threads(threads)
@@ -101,7 +102,7 @@ class Application:
                 self._send(head, protocol, answer)
             return
         try:
-            self._require_address(scope)
+            self._proxies.require_client(_peer(scope), _forwarded(scope))
             body, too_large = await self._body(scope, protocol, head)
             await self._view(scope, protocol, head, body, too_large)
         except Disconnected:
@@ -136,21 +137,8 @@ class Application:
         self._send(head, protocol, answer)
 
     def _head(self, scope: Scope) -> Head:
-        headers, peer = scope.headers, scope.client.rpartition(":")[0].strip("[]")
-        # All lines of the header: the last one is our proxy's, the first may be anybody's.
-        forwarded = ",".join(headers.get_all(_FORWARDED)) if self._hops else None
-        address = client_address(peer, forwarded, self._hops)
-        return Head(scope.method, plain_path(scope.path), address, headers.get, time.perf_counter())
-
-    def _require_address(self, scope: Scope) -> None:
-        """Refuses a request of which nobody knows where it comes from.
-
-        Granian leaves out a line in which something is not ASCII, with what our own proxy added to it.
-        """
-        named = ",".join(scope.headers.get_all(_FORWARDED)).split(",")
-        if _FORWARDED in scope.headers and sum(bool(name.strip()) for name in named) < self._hops:
-            text = "the header X-Forwarded-For is not ASCII, or names fewer addresses than there are proxies"
-            raise Invalid("bad_request", text)
+        address = self._proxies.client(_peer(scope), _forwarded(scope))
+        return Head(scope.method, plain_path(scope.path), address, scope.headers.get, time.perf_counter())
 
     async def _body(self, scope: Scope, protocol: HTTPProtocol, head: Head) -> tuple[bytes, int]:
         """The body, or the length of one that is too large: what to say to that is the view's."""
@@ -196,3 +184,12 @@ class Application:
     def _send(self, head: Head, protocol: HTTPProtocol, answer: Answer) -> None:
         self._gateway.finish(head, answer.status, answer.headers)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+
+def _peer(scope: Scope) -> str:
+    return scope.client.rpartition(":")[0].strip("[]")
+
+
+def _forwarded(scope: Scope) -> str | None:
+    """All lines of the header: the last one is our proxy's, the first may be anybody's. ``None``: it is not there."""
+    return ",".join(scope.headers.get_all(FORWARDED)) if FORWARDED in scope.headers else None
