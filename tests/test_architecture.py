@@ -70,7 +70,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("__main__",),
         ("check_command", "example_command", "serve"),
         ("app", "server"),
-        ("api", "pages", "public", "template_filters", "wsgi_middleware"),
+        ("api", "metrics", "pages", "public", "template_filters", "wsgi_middleware"),
         ("gateway",),
         ("auth", "notify"),
         ("errors",),
@@ -121,7 +121,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("keys",),
         ("oidc", "state", "storage"),
         ("machine",),
-        ("config", "ephemeral", "public_errors", "sockets"),
+        ("config", "counters", "ephemeral", "public_errors", "sockets"),
         ("source_config",),
     ],
     "sshjit_ca.report": [

@@ -23,6 +23,7 @@ from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.access.later_endings import LaterEndings
 from sshjit_ca.config import load_policy
 from sshjit_ca.context import Context, Question
+from sshjit_ca.counters import Counters
 from sshjit_ca.keys import first_keys
 from sshjit_ca.routes import DESPITE, ROUTES
 from sshjit_ca.sources.rotas import FetchedRota
@@ -56,6 +57,11 @@ class Authority:
         """Why the last batch was lost, as it is told to those who were not in it."""
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
+
+    @property
+    def counters(self) -> Counters:
+        """What is counted while this CA runs."""
+        return self._context.counters
 
     @property
     def durable(self) -> int:
@@ -251,6 +257,7 @@ class Authority:
                 self._context.clock.settle(self._offset)
             self._context.policy, self._context.policy_text = self._in_force  # a load may be what was lost
             self._context.bundles.forget()
+            self._context.counters.forget()
             self._context.logout_tokens.forget()
             self._read_again()
             self.ahead = False
@@ -293,6 +300,7 @@ class Authority:
         try:
             return ROUTES[kind].handler(self._context, question.message)
         except Refused as error:
+            self._context.counters.refuse(wire.type_name(kind), error)
             self._write_refusal(question.message, error)
             return error
         except Failed as error:
@@ -318,6 +326,7 @@ class Authority:
         if written:
             context.unwritten = None
             context.bundles.settle()
+            context.counters.settle()
         context.logout_tokens.settle()
         self._context.keys.remember(self._context.keys.turns())
 

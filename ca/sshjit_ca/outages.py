@@ -37,7 +37,7 @@ def answer(context: Context, question: Question, error: Failed) -> m.Reply | Fai
     match question.message:
         case m.ReadBundle() as message:
             return bundle_answers.in_log(context, message) or error
-        case m.Health() | m.Status() as message:
+        case m.Health() | m.ReadMetrics() | m.Status() as message:
             try:
                 context.begin(question)
                 return ROUTES[type(message)].handler(context, message)

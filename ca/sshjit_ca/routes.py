@@ -27,6 +27,7 @@ from sshjit_ca.handlers import (
     locks,
     log,
     logins,
+    metrics,
     own_logins,
     policy,
     probes,
@@ -131,6 +132,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.ActivateKey: Route(ADMIN, ca_keys.activate_key, preparations.prepare_activation),
     m.RetireKey: Route(ADMIN, ca_keys.retire_key),
     m.Health: Route(BOTH, status.health),
+    m.ReadMetrics: Route(BOTH, metrics.read_metrics),
     m.Status: Route(ADMIN, status.status, preparations.probe_keys),
     m.ConfirmClock: Route(ADMIN, emergency.confirm_clock),
     m.SignEmergency: Route(ADMIN, emergency.sign_emergency),
@@ -143,7 +145,7 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.RemoveHost, m.LeaveHost, m.EndInvitation, m.ReadInvitations), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadCosigned, m.ReadProof), _ANY_TROUBLE),
-    **dict.fromkeys((m.ReadBundle, m.ReadPolicy, m.Health, m.Status), _ANY_TROUBLE),
+    **dict.fromkeys((m.ReadBundle, m.ReadPolicy, m.Health, m.ReadMetrics, m.Status), _ANY_TROUBLE),
     m.ReadPolicies: _ANY_TROUBLE,
     **dict.fromkeys((m.ProviderLogout, m.EndLogins, m.ReadLogins), _ANY_TROUBLE),
     **dict.fromkeys((m.Explain, m.ReadFeed), _ANY_TROUBLE),
@@ -159,4 +161,5 @@ A bundle is among it, since hosts learn from it what was revoked. Whatever gives
 """
 
 _FROM_MEMORY = (m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys, m.ReadHardwareKeys)
-DESPITE |= {kind: DESPITE[kind] | {"database_silent"} for kind in (*_FROM_MEMORY, m.Explain, m.Health, m.Status)}
+_OF_ITSELF = (m.Explain, m.Health, m.ReadMetrics, m.Status)
+DESPITE |= {kind: DESPITE[kind] | {"database_silent"} for kind in (*_FROM_MEMORY, *_OF_ITSELF)}

@@ -42,6 +42,7 @@ from sshjit.ca_protocol.keys import *
 from sshjit.ca_protocol.locks import *
 from sshjit.ca_protocol.log import *
 from sshjit.ca_protocol.logins import *
+from sshjit.ca_protocol.metrics import *
 from sshjit.ca_protocol.operating import *
 from sshjit.ca_protocol.probes import *
 from sshjit.ca_protocol.requests import *

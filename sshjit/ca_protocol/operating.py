@@ -125,6 +125,15 @@ class Health(Message, answer="HealthReply"):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckView:
+    """How a part of the CA is; ``problem`` is empty if all is well."""
+
+    name: str
+    """``database``, ``clock``, ``disk``, ``policy``, ``provider_keys``, ``sockets``."""
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class HealthReply(Reply):
     """Whether the CA signs now, and if not, why."""
 
@@ -141,6 +150,8 @@ class HealthReply(Reply):
     """The CA's release."""
     checkpoint: str = wire.added(2, default="")
     """The signed checkpoint over everything that is durable, a C2SP signed note."""
+    checks: tuple[CheckView, ...] = wire.added(2, default=())
+    """Each part by its name."""
 
 
 @dataclass(frozen=True, slots=True)

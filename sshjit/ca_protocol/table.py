@@ -8,7 +8,20 @@ from sshjit import wire
 from sshjit.api import host_sessions, signed
 from sshjit.api import hosts as said_by_hosts
 from sshjit.api.message import Message, Reply
-from sshjit.ca_protocol import explain, feed, hosts, inventory, keys, locks, log, logins, operating, probes, requests
+from sshjit.ca_protocol import (
+    explain,
+    feed,
+    hosts,
+    inventory,
+    keys,
+    locks,
+    log,
+    logins,
+    metrics,
+    operating,
+    probes,
+    requests,
+)
 
 __all__ = ["MAX_FRAME", "MAX_REPLY", "MESSAGES", "PROTOCOL_VERSION", "READS", "REPLIES", "Message", "Reply"]
 
@@ -18,7 +31,7 @@ MAX_FRAME = 256 * 1024
 """Bytes of one frame, in both directions, except replies that carry a bundle or a page of the log."""
 MAX_REPLY = 16 * 1024 * 1024
 _FOR_PEOPLE = (logins, requests, explain, feed, locks, signed)
-_TOPICS = (*_FOR_PEOPLE, hosts, inventory, said_by_hosts, host_sessions, keys, log, operating, probes)
+_TOPICS = (*_FOR_PEOPLE, hosts, inventory, said_by_hosts, host_sessions, keys, log, metrics, operating, probes)
 
 
 def _answer(message: type[Message]) -> type[Reply]:

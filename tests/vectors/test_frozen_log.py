@@ -303,6 +303,7 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
         m.ReadLog(bob, None, 1000),
         m.ReadTile("tile/0/000.p/137"),
         m.ReadCosigned(),
+        m.ReadMetrics(),
         m.ReadPolicy(),
         m.ReadBundle(None),
         m.ReadChallenge(bob),

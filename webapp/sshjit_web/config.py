@@ -69,6 +69,8 @@ class WebConfig:
     """A session of the pages that nobody used for so long is over, and its sign-in with it."""
     session_max_age: str = "8h"
     """A session of the pages is over so long after it began, and whenever its sign-in is (``login_max_age``)."""
+    metrics: str | None = None
+    """Where Prometheus reads, ``127.0.0.1:9464``; ``None``: nowhere."""
     notify: NotifyConfig | None = None
     """Who is told of what, by which way; ``None``: nobody is told anything."""
 
@@ -87,9 +89,25 @@ class WebConfig:
                 raise Invalid("bad_config", f"{name} must be 5m to 24h")
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
+        if self.metrics is not None:
+            names.address(self.metrics_address[0])
+            names.port(self.metrics_address[1])
         checked_networks(self.trusted_proxies)
         if self.trusted_proxies and self.proxy_hops:
             raise Invalid("bad_config", "either proxy_hops or trusted_proxies, not both", hint="leave proxy_hops out")
+
+    @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Address and port of ``metrics``.
+
+        Raises:
+            Invalid: ``bad_config``.
+
+        """
+        address, _, port = (self.metrics or "").rpartition(":")
+        if not port.isascii() or not port.isdecimal():
+            raise Invalid("bad_config", "metrics must be an address and a port", hint='metrics = "127.0.0.1:9464"')
+        return address.removeprefix("[").removesuffix("]"), int(port)
 
     @property
     def proxies(self) -> Proxies:

@@ -74,6 +74,8 @@ class Gateway:
     def __init__(self, ca_cache: CaCache, *, https: bool, oldest: int = versions.OLDEST) -> None:
         self._oldest = oldest
         self.ca_cache = ca_cache
+        self.observe: Callable[[Head, int, float], None] | None = None
+        """Gets every answer's status and the seconds that it took, if somebody counts them."""
         self._headers = [*_HEADERS, _HSTS] if https else _HEADERS
         self._routes: Mapping[tuple[str, str], Callable[[Head], Answer | None]] = {
             ("GET", "/healthz"): _alive,
@@ -101,14 +103,15 @@ class Gateway:
             headers.append(_NO_STORE)
         self.log(head, status)
 
-    @staticmethod
-    def log(head: Head, status: int) -> None:
+    def log(self, head: Head, status: int) -> None:
         """Method, path, status, milliseconds: no query (it holds codes and states), no cookie, no body.
 
         The path in ASCII and cut, so that nobody forges lines with it.
         """
-        took = (time.perf_counter() - head.started) * 1000
-        LOG.info("%s %s %s %d %.1f", head.address, head.method, ascii(head.path[:200]), status, took)
+        seconds = time.perf_counter() - head.started
+        if self.observe is not None:
+            self.observe(head, status, seconds)
+        LOG.info("%s %s %s %d %.1f", head.address, head.method, ascii(head.path[:200]), status, seconds * 1000)
 
     def problem(self, head: Head, error: SshJitError) -> Answer:
         """The answer that says what is wrong, where no view can: for programs as all errors, for people in a line.

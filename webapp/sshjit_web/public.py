@@ -100,21 +100,25 @@ def tile(name: str) -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Whether everything that this front end needs is well."""
+    """Whether everything that this front end needs is well, and each part by its name: ``ok``, or what is wrong."""
     problems: list[str] = []
+    checks = {"front_end_database": "ok", "ca": "ok"}
     try:
         services().store.check()
     except SshJitError as error:
-        problems.append(_noted(error))
+        checks["front_end_database"] = _noted(error)
+        problems.append(checks["front_end_database"])
     ready = not problems
     try:
         health = services().ca.call(Health(), HealthReply)
         problems += health.problems
         ready = ready and health.ready
+        checks |= {check.name: check.problem or "ok" for check in health.checks}
     except SshJitError as error:
-        problems.append(_noted(error))
+        checks["ca"] = _noted(error)
+        problems.append(checks["ca"])
         ready = False
-    body = {"ready": ready, "problems": problems}
+    body = {"ready": ready, "problems": problems, "checks": checks}
     return Response(json.dumps(body), status=200 if ready else 503, mimetype="application/json")
 
 

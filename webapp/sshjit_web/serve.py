@@ -20,7 +20,9 @@ from granian.server import Server
 from sshjit.errors import Failed
 from sshjit_web import app as application
 from sshjit_web import config, migrate, supervised
+from sshjit_web.ca_client import CaClient
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
+from sshjit_web.gateway import Gateway
 from sshjit_web.server import connections
 from sshjit_web.server.application import Application
 from sshjit_web.server.bodies import HEAD_TIME
@@ -79,7 +81,7 @@ def make() -> Application:
     gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
-    return Application(
+    made = Application(
         outermost.inner,
         gateway,
         threads=settings.threads,
@@ -87,6 +89,19 @@ def make() -> Application:
         ca_cache=gateway.ca_cache,
         supervisor=started_by,
     )
+    if settings.metrics is not None:
+        _count(settings, gateway, made)
+    return made
+
+
+def _count(settings: WebConfig, gateway: Gateway, made: Application) -> None:
+    """Counts, and tells Prometheus, at an address of its own."""
+    from sshjit_web.metrics import Metrics  # noqa: PLC0415 - whoever does not count does without it
+
+    ca = CaClient(Path(settings.ca_socket), keep=1)
+    counted = Metrics(ca, lambda: made.unfinished)
+    counted.listen(*settings.metrics_address)
+    gateway.observe = counted.observe
 
 
 def _prepare(settings: WebConfig) -> None:
@@ -96,6 +111,8 @@ def _prepare(settings: WebConfig) -> None:
     engine.dispose()
     application.from_config(settings)
     _refuse_taken(settings.address, settings.port)
+    if settings.metrics is not None:
+        _refuse_taken(*settings.metrics_address)
 
 
 def _refuse_taken(address: str, port: int) -> None:

@@ -7,6 +7,7 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply, WitnessView
 from sshjit_ca import state as states
+from sshjit_ca.access import checks
 from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
@@ -23,7 +24,7 @@ from sshjit_ca.witness.witnesses import Follower
 def health(context: Context, _: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why."""
     return HealthReply(
-        _ready(context),
+        checks.ready(context),
         _problems(context, public=True),
         context.state.size,
         context.policy.digest,
@@ -32,6 +33,7 @@ def health(context: Context, _: Health) -> HealthReply:
         versions.OLDEST,
         context.release,
         context.journal.checkpoint,
+        checks.look(context),
     )
 
 
@@ -43,7 +45,7 @@ def status(context: Context, _: Status) -> StatusReply:
     head = succession.verified(context.journal.checkpoint, succession.raw(context.journal.checkpoint_key))
     return StatusReply(
         installation=context.config.installation,
-        ready=_ready(context),
+        ready=checks.ready(context),
         problems=_problems(context, public=False),
         started=context.started,
         time=now,
@@ -72,11 +74,6 @@ def status(context: Context, _: Status) -> StatusReply:
         witnesses=tuple(_witness(follower) for follower in context.witnesses.followers),
         changed_files=changed_files(context.at_start),
     )
-
-
-def _ready(context: Context) -> bool:
-    """Whether something can be signed, as far as is known: nothing is where the log cannot be written."""
-    return not context.troubles and context.unwritten is None
 
 
 def _problems(context: Context, *, public: bool) -> tuple[str, ...]:

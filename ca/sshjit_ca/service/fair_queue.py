@@ -88,14 +88,20 @@ class FairQueue(Generic[Q]):
     def __init__(self) -> None:
         self._sockets: dict[Socket, _Shares[int]] = {"admin": _Shares(), "web": _Shares()}
         self._users: dict[tuple[Socket, int], _User[Q]] = {}
+        self._size = 0
         self._taken: tuple[Socket, int, str] | None = None
         """Whose turn it is: they do not stand in line meanwhile."""
 
     def __bool__(self) -> bool:
         return any(self._sockets.values())
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return self._size
+
     def put(self, socket: Socket, user: int, person: str, question: Q) -> None:
         """One more question, of a Unix user in somebody's name."""
+        self._size += 1
         known = self._users.setdefault((socket, user), _User())
         if person in known.lines:
             known.lines[person].append(question)
@@ -116,6 +122,7 @@ class FairQueue(Generic[Q]):
                 person = known.shares.take()
                 line = known.lines[person]
                 question = line.popleft()
+                self._size -= 1
                 if not line:
                     del known.lines[person]
                 self._taken = (socket, user, person)

@@ -25,6 +25,7 @@ from sshjit.api.bundle import BundleReply
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.authority import Answer, Authority
 from sshjit_ca.context import Question
+from sshjit_ca.counters import MICROSECONDS
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.routes import ROUTES, Pool, Route
 from sshjit_ca.service import bundle_waiters, frames
@@ -79,6 +80,7 @@ class Server:
         self._stopping = False
         self._authority = authority
         self._prepare, self._need = prepare, need
+        self._counters = authority.counters
         self._waiting = FairQueue[_Item]()
         self._accounts: dict[tuple[Socket, int], Account] = {}
         self._arrived = 0
@@ -159,9 +161,10 @@ class Server:
 
     def _turn(self) -> None:
         """Answers the next batch."""
-        self._due = False
+        self._due, began = False, time.monotonic()
         asked: list[tuple[Connection, Origin, m.Message]] = []
-        questions = self._questions(time.monotonic() + TURN, asked)
+        self._counters.queue = len(self._waiting)
+        questions = self._questions(began + TURN, asked)
         replies: dict[Connection, list[tuple[Origin, Answer]]] = {}
         size = self._authority.durable
         try:
@@ -174,6 +177,8 @@ class Server:
             self._broken = error
             self._stop.set()
             return
+        if asked:
+            self._counters.answered(answers, time.monotonic() - began)
         if self._waiting and not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self._turn)
@@ -244,6 +249,7 @@ class Server:
         if need is None:
             return Question(message, connection.socket), origin
         connection.account.preparing += 1
+        self._counters.preparing += 1
         task = asyncio.create_task(self._prepared(route, message, need, connection, origin, person))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -252,6 +258,7 @@ class Server:
     async def _prepared(  # noqa: PLR0917 - a question on its way
         self, route: Route, message: m.Message, need: object, connection: Connection, origin: Origin, person: str
     ) -> None:
+        began = time.monotonic()
         try:
             preparers = self._preparers[route.pool or connection.socket]
             prepared = await asyncio.get_running_loop().run_in_executor(preparers, self._prepare, route, need)
@@ -259,6 +266,7 @@ class Server:
             connection.reply([(origin, _stopping())])
         except SshJitError as error:
             kind = wire.type_name(type(message))
+            self._counters.refuse(kind, error)
             if self.throttle.allows(f"{connection.socket} {kind} {error.code}"):
                 _log.warning("%s was refused: %s (%s)", kind, error.message, error.code)
             connection.reply([(origin, error)])
@@ -269,6 +277,8 @@ class Server:
             self._wait(person, (connection, (Question(message, connection.socket, prepared), origin)))
         finally:
             connection.account.preparing -= 1
+            self._counters.preparing -= 1
+            self._counters.prepare_time.observe(round((time.monotonic() - began) * MICROSECONDS))
 
 
 def _read(frame: bytes, connection: Connection) -> tuple[Origin, m.Message] | None:

@@ -73,6 +73,7 @@ def _another_day(ca: Installation, github: job_issuer.JobIssuer) -> None:
         m.ReadLogin(bob), m.ReadRequest(bob, grant.id), m.ReadRequests(bob, "all", 100, None), m.ReadFeed(-1, 100),
         m.ReadLogins(bob), m.ReadPolicy(None), m.ReadLocks(bob), m.ReadHosts(bob), m.ReadLog(bob, None, 100),
         m.ReadTile("checkpoint"), m.ReadCosigned(), m.ReadPolicies(bob), m.ReadBundle(None), m.Health(),
+        m.ReadMetrics(),
     )  # fmt: skip
     ca.say_all(list(reads))
     ca.say(m.Revoke(bob, glass.id, None, None, "it is over"), m.RevokeReply)

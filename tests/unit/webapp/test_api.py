@@ -239,15 +239,22 @@ def test_many_polls_ask_the_authority_once(world: FrontEnd) -> None:
 def test_health_and_readiness(world: FrontEnd) -> None:
     client = world.stranger()
     assert client.get("/healthz").json == {"ok": True}
-    assert client.get("/readyz").json == {"ready": True, "problems": []}
+    parts = ("front_end_database", "ca", "database", "clock", "disk", "policy", "provider_keys", "sockets")
+    well = dict.fromkeys(parts, "ok")
+    for keys in world.ca.context.published.values():
+        keys.refresh()
+    assert client.get("/readyz").json == {"ready": True, "problems": [], "checks": well}
     world.ca.time += 60
     answer = client.get("/readyz")
+    assert [name for name, how in answer.get_json()["checks"].items() if how != "ok"] == ["clock"]
     (problem,) = answer.get_json()["problems"]
     assert (answer.status_code, answer.get_json()["ready"]) == (503, False)
     assert "clock" in problem
     world.authority.stop()
     assert client.get("/healthz").status_code == 200
-    assert client.get("/readyz").get_json()["problems"] == ["can't reach the CA"]
+    told = client.get("/readyz").get_json()
+    assert told["problems"] == ["can't reach the CA"]
+    assert told["checks"] == {"front_end_database": "ok", "ca": "can't reach the CA"}
 
 
 def test_with_the_authority_down_everything_says_so_and_no_session_is_lost(world: FrontEnd) -> None:

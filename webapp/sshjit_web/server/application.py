@@ -65,6 +65,11 @@ class Application:
         self._supervisor = supervisor
         self._long_polls = LongPolls(min(long_polls.MOST, connections.most_polls()))
 
+    @property
+    def unfinished(self) -> int:
+        """How many requests wait for a thread, or have one."""
+        return self._threads.unfinished
+
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server before the loop runs."""
         self._threads.start(loop)

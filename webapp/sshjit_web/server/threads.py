@@ -90,6 +90,11 @@ class Threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     @property
+    def unfinished(self) -> int:
+        """How many jobs wait, or are done now."""
+        return self._unfinished
+
+    @property
     def all_busy(self) -> bool:
         """Whether what is given now has to wait."""
         return self._unfinished >= self._number
