@@ -299,12 +299,17 @@ def third_party(package: str) -> frozenset[str]:
     """The import names that a program may use, by its extras."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     lines = [line for extra in EXTRAS.get(package, ()) for line in extras[extra]]
-    wanted = {re.split(r"[^A-Za-z0-9._-]", line)[0].lower() for line in lines}
+    wanted = {_plain(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in lines}
     carried = {name for each in wanted for name in CARRIED.get(each, ())}
     provided = importlib.metadata.packages_distributions()
     return frozenset(carried) | {
-        name for name, owners in provided.items() if wanted & {owner.lower() for owner in owners}
+        name for name, owners in provided.items() if wanted & {_plain(owner) for owner in owners}
     }
+
+
+def _plain(name: str) -> str:
+    """The name of a package, as registries compare them."""
+    return name.lower().replace("_", "-")
 
 
 def every(*packages: str) -> pytest.MarkDecorator:

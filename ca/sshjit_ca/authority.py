@@ -61,7 +61,7 @@ class Authority:
     @property
     def counters(self) -> Counters:
         """What is counted while this CA runs."""
-        return self._context.counters
+        return self._context.journal.counters
 
     @property
     def durable(self) -> int:
@@ -257,7 +257,6 @@ class Authority:
                 self._context.clock.settle(self._offset)
             self._context.policy, self._context.policy_text = self._in_force  # a load may be what was lost
             self._context.bundles.forget()
-            self._context.counters.forget()
             self._context.logout_tokens.forget()
             self._read_again()
             self.ahead = False
@@ -300,7 +299,7 @@ class Authority:
         try:
             return ROUTES[kind].handler(self._context, question.message)
         except Refused as error:
-            self._context.counters.refuse(wire.type_name(kind), error)
+            self._context.journal.counters.refuse(wire.type_name(kind), error)
             self._write_refusal(question.message, error)
             return error
         except Failed as error:
@@ -326,7 +325,6 @@ class Authority:
         if written:
             context.unwritten = None
             context.bundles.settle()
-            context.counters.settle()
         context.logout_tokens.settle()
         self._context.keys.remember(self._context.keys.turns())
 

@@ -16,7 +16,7 @@ from sshjit import ca_protocol, canonical, names, sshkey
 from sshjit.approvals import Person, PersonDirectory
 from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit.events import Event, Opened
+from sshjit.events import Event
 from sshjit.policy import Bastion, Policy, permissions_of, role_ends, roles_of
 from sshjit.policy import Host as PolicyHost
 from sshjit.policy import Subject as PolicySubject
@@ -26,7 +26,6 @@ from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit.workloads import WorkloadIssuer
 from sshjit_ca.config import Config
-from sshjit_ca.counters import Counters
 from sshjit_ca.ephemeral import (
     BundleCache,
     Challenges,
@@ -114,7 +113,6 @@ class Context:
     """Why the newest text of a rota is not taken, by the rota's name."""
     probe_pauses: ProbePauses = field(default_factory=ProbePauses)
     bundles: BundleCache = field(default_factory=BundleCache)
-    counters: Counters = field(default_factory=Counters)
     as_if: Mapping[str, Host] = field(default_factory=dict)
     """Hosts by id as they would be, where only the effects of a change are asked for."""
     _prepared: object = None
@@ -127,11 +125,7 @@ class Context:
 
     def record(self, event: Event) -> None:
         """Writes an event down; it counts at once and becomes durable with the batch."""
-        waited = 0
-        if isinstance(event, Opened) and event.how == "reviewed":
-            waited = self.now - self.state.requests[event.request].time
         self.journal.record(event, self.now)
-        self.counters.record(event, waited)
 
     def new_id(self, kind: str) -> str:
         """A new id ``kind-…``, 80 random bits in 16 letters and digits."""

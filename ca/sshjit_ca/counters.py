@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sshjit import events
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit.events import Event
+from sshjit.requests import Request
 
 MICROSECONDS = 1_000_000
 """In a second: what times are counted in."""
@@ -70,8 +71,11 @@ class Counters:
     """Messages that wait for somebody else now."""
     _batch: list[tuple[Event, int]] = field(default_factory=list)
 
-    def record(self, event: Event, waited: int = 0) -> None:
-        """An event of the batch; ``waited``: of an approval, seconds since the request."""
+    def record(self, event: Event, now: int, requests: Mapping[str, Request]) -> None:
+        """An event of the batch, before it is folded into these requests."""
+        waited = 0
+        if isinstance(event, events.Opened) and event.how == "reviewed":
+            waited = now - requests[event.request].time
         self._batch.append((event, waited))
 
     def refuse(self, kind: str, error: SshJitError) -> None:

@@ -106,7 +106,7 @@ def _metric(family: m.FamilyView) -> Metric:
             observed.add_metric(list(sample.labels), list(below), sample.value / family.scale)
         return observed
     of_kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-    made: Metric = of_kind(name, family.help, labels=labels)
+    made = of_kind(name, family.help, labels=labels)
     for sample in family.samples:
         made.add_metric(list(sample.labels), sample.value / family.scale)
     return made

@@ -27,7 +27,7 @@ def read_metrics(context: Context, _: ReadMetrics) -> MetricsReply:
 
 
 def _counted(context: Context) -> list[FamilyView]:
-    counters = context.counters
+    counters = context.journal.counters
     refused = {key: counters.refused[key] for key in sorted(counters.refused)}
     return [
         _counter("certificates_issued", "Certificates that were issued.", counters.certificates, "kind"),
@@ -47,7 +47,7 @@ def _counted(context: Context) -> list[FamilyView]:
 
 
 def _work(context: Context) -> list[FamilyView]:
-    counters = context.counters
+    counters = context.journal.counters
     return [
         _histogram("batch_messages", "Messages in a batch.", counters.batch, scale=1),
         _histogram("batch_seconds", "Until a batch was answered, durably.", counters.batch_time),

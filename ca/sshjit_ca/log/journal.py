@@ -15,6 +15,7 @@ from sshjit.errors import Failed
 from sshjit.events import Event
 from sshjit.sshkey import PublicKey
 from sshjit_ca import state as states
+from sshjit_ca.counters import Counters
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.succession import Succession, raw, verified
@@ -60,6 +61,7 @@ class Journal:
         self.durable = 0
         """Entries that the newest checkpoint is over."""
         self._snapshot = self._erased_at = 0
+        self.counters = Counters()
         self._plan: tuple[erasure.Plan, Callable[[], None]] | None = None
 
     def read(self) -> None:
@@ -105,6 +107,7 @@ class Journal:
                     raise moved
                 raise Failed("log_broken", "the log does not fit its checkpoint", hint="ssh-jit-ca log verify")
         self.state, self._tree, self._rows, self._texts, self._plan = state, tree, [], [], None
+        self.counters.forget()
         self.checkpoint = head.checkpoint if head else ""
         self.checkpoint_key = keys.current
         self.durable, self._snapshot = tree.size, began
@@ -183,6 +186,7 @@ class Journal:
 
     def record(self, event: Event, now: int) -> None:
         """Adds an event to the batch and folds it."""
+        self.counters.record(event, now, self.state.requests)
         entry = entries.write(event, self._tree.size, now, self._salt(entries.SALT_BYTES), entry_text.encode)
         states.apply(self.state, event, entry.index, now)
         leaf = merkle.leaf_hash(entry.fact)
@@ -211,6 +215,7 @@ class Journal:
         self._pinned.keep_checkpoint(note)
         self.checkpoint, self.checkpoint_key = note, signer.public
         self.durable = size
+        self.counters.settle()
         if plan is not None:
             erasure.erase(self._store, plan[0])
             self._erased_at, self._snapshot = size, 0

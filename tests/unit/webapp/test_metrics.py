@@ -10,13 +10,13 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.lab.paths import free_ports
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_web.gateway import Head
 from sshjit_web.metrics import Metrics
 from tests.support.in_process_ca import FrontEnd
 from tests.support.installation import ALICE, BOB, CAROL, DANA
-from tests.support.processes import free_ports
 
 
 def head(path: str, method: str = "GET") -> Head:
