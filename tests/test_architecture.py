@@ -79,6 +79,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("banner", "drafts", "error_help", "forms", "oidc", "policy_preview", "sessions"),
         ("ca_cache", "client_authentication", "migrate", "provider_transport"),
         ("ca_client", "migrations", "store"),
+        ("ca_pool",),
         ("ca_socket", "config", "postgres", "schema"),
         ("escape_controls", "failed_sign_in", "notify_config", "proxies", "supervised"),
     ],

@@ -8,6 +8,7 @@ forgotten, the log is read again, and nobody got anything.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,11 @@ REST = 4
 """How many times as long as reading the log again took it is left alone then, for other work."""
 QUICK = 0.05
 """Seconds of reading that disturb nobody."""
+READS = 5
+"""How often a log is read before a CA begins, while another one writes it."""
+UNPROVED = 2.5
+"""Seconds after which nothing is answered before the database was asked who writes: more than a beat, half a lease."""
+_elapsed = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 Answer = m.Reply | SshJitError
 
 
@@ -55,6 +61,8 @@ class Authority:
         """Until then the log is not read again, by the monotonic clock."""
         self._why: Failed | None = None
         """Why the last batch was lost, as it is told to those who were not in it."""
+        self._proved = _elapsed()
+        """When the database last said that this writer is the one that counts, or was asked."""
         self.fenced: Failed | None = None
         """Set once another process writes the log: this one can never sign again."""
 
@@ -79,7 +87,7 @@ class Authority:
         """
         context = self._context
         context.reserve.look()  # on a full disk not even reading is possible
-        context.journal.read()
+        self._read_to_begin()
         context.witnesses.require_none_ahead(Head.of(context.journal), context.store, time.monotonic)
         provider_bindings.refuse_changed(context)
         epoch = context.journal.take_over(holder)
@@ -95,6 +103,17 @@ class Authority:
         context.journal.commit()
         context.keys.remember(context.keys.turns())
         emergency_certificates.taken_in(context)
+
+    def _read_to_begin(self) -> None:
+        """Reads the log; again, if the writer before wrote meanwhile: it may do so until its epoch is over."""
+        for again in reversed(range(READS)):
+            try:
+                self._context.journal.read()
+            except Failed as error:
+                if error.code != "fenced" or not again:
+                    raise
+            else:
+                return
 
     def _take_policy(self) -> None:
         """Puts the policy of the file in force; the one of before goes on if it says that this one must never be.
@@ -132,6 +151,7 @@ class Authority:
             Failed: ``fenced``, ``not_signing``.
 
         """
+        self._proved = _elapsed()
         try:
             self._context.journal.beat()
         except Failed as error:
@@ -248,6 +268,7 @@ class Authority:
 
     def _ready(self) -> None:
         """Makes the context fit for a batch, and finds out what is wrong that does not stop everything."""
+        self._prove()
         if self.fenced is not None:
             raise self.fenced
         if self.ahead:
@@ -261,6 +282,12 @@ class Authority:
             self._read_again()
             self.ahead = False
         self._look()
+
+    def _prove(self) -> None:
+        """A process that was paused may have been replaced meanwhile: it asks, before it says what it once knew."""
+        if self.fenced is None and _elapsed() - self._proved >= UNPROVED:
+            with contextlib.suppress(Failed):  # what else is wrong than ``fenced`` a batch finds out by itself
+                self.beat()
 
     def _read_again(self) -> None:
         """Reads the log again; not all the time, where that takes long and every batch is lost."""
@@ -323,7 +350,7 @@ class Authority:
             self.ahead, context.unwritten = True, error
             raise
         if written:
-            context.unwritten = None
+            self._proved, context.unwritten = _elapsed(), None
             context.bundles.settle()
         context.logout_tokens.settle()
         self._context.keys.remember(self._context.keys.turns())

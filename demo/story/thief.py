@@ -41,7 +41,7 @@ class Thief:
     """One thief, with a key of its own in ``folder``."""
 
     def __init__(self, settings: config.WebConfig, folder: Path) -> None:
-        self.ca = CaClient(Path(settings.ca_socket))
+        self.ca = CaClient(*map(Path, settings.ca_socket))
         self.key = folder / "thief"
         make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "thief", "-f", str(self.key)]
         subprocess.run(make, check=True)

@@ -11,8 +11,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from tests.faults import cluster, verdict
 from tests.faults import machine as machines
-from tests.faults import verdict
 from tests.faults.people import Crowd
 from tests.faults.plays import PLAYS, Play
 from tests.faults.stage import Stage
@@ -26,7 +26,8 @@ def main() -> int:
     """Plays what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--minutes", type=float, default=6.0, help="about so long; every fault is played once at least")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="on this one alone")
+    choices = ("sqlite", "postgresql", "cluster")
+    parser.add_argument("--database", choices=choices, help="on this one alone; cluster: two of everything, PostgreSQL")
     parser.add_argument("--only", action="append", help="these faults alone, by name", metavar="NAME")
     parser.add_argument("--short", action="store_true", help="one or two of each kind")
     parser.add_argument("--measure", type=float, default=MEASURED, help="seconds for which the capacity is measured")
@@ -35,10 +36,15 @@ def main() -> int:
     if not machines.is_root():
         inside = ["unshare", "--map-root-user", "--mount", sys.executable, "-m", "tests.faults", *sys.argv[1:]]
         return subprocess.run([*inside, "--database", "sqlite"], check=False).returncode
-    databases = (arguments.database,) if arguments.database else ("sqlite", "postgresql")
+    databases = (arguments.database,) if arguments.database else choices
     print(f"seed {arguments.seed}", flush=True)
     bad = 0
     for number, database in enumerate(databases):
+        if database == "cluster":
+            with tempfile.TemporaryDirectory(prefix="ssh-jit-faults-") as folder:
+                minutes = arguments.minutes / len(databases)
+                bad += cluster.for_minutes(Path(folder), minutes, random.Random(arguments.seed))  # noqa: S311 - no secret
+            continue
         chosen = [play for play in PLAYS if database in play.databases and (play.short or not arguments.short)]
         if arguments.only:
             chosen = [play for play in chosen if play.name in arguments.only]

@@ -11,18 +11,36 @@ import itertools
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from tests.faults.machine import Machine
-from tests.support.front_ends import Client, Said
-from tests.support.installation import Person
+from tests.support.front_ends import Client, Front, Said
+from tests.support.installation import BOB, DANA, Installation, Person
 
 COUNT = 6
 DRAWS = 40
 """Certificates from one request."""
 PROMPT = 10.0
 """Seconds that the service may take to be back."""
+
+
+class Place(Protocol):
+    """Where people work: the CA that made their keys, a front end, and how far the CA's clock is from ours."""
+
+    @property
+    def ca(self) -> Installation:
+        """The installation."""
+
+    @property
+    def front(self) -> Front:
+        """A front end; of several the next one, as behind a load balancer."""
+
+    @property
+    def offset(self) -> float:
+        """Seconds."""
+
+
 NOT_OURS = frozenset({401, 403, 409})
 """Statuses that say something about the asker; then a new sign-in and a new request are tried."""
 
@@ -66,7 +84,7 @@ class Ledger:
 class Worker(threading.Thread):
     """One person."""
 
-    def __init__(self, machine: Machine, ledger: Ledger, number: int) -> None:
+    def __init__(self, machine: Place, ledger: Ledger, number: int) -> None:
         super().__init__(name=f"person-{number}", daemon=True)
         self._machine = machine
         self._ledger = ledger
@@ -75,7 +93,9 @@ class Worker(threading.Thread):
         self._client: Client | None = None
         self._request: dict[str, Any] | None = None
         self._left = 0
-        self._reasons = itertools.count(1)
+        self._numbers = itertools.count(1)
+        self._number_of_ask = 0
+        """Of the ask that is not answered yet: it is asked again as it was."""
         self.pause = 0.0
         """Seconds from the begin of one thing to the next; 0: at once."""
         self.stopping = threading.Event()
@@ -96,6 +116,8 @@ class Worker(threading.Thread):
             self.stopping.wait(max(0.0, self.pause - (time.monotonic() - began)))
 
     def _act(self, began: float) -> None:
+        if self._client is not None:
+            self._client.port = self._machine.front.port
         if self._client is None:
             self._sign_in()
         elif self._request is None:
@@ -106,13 +128,7 @@ class Worker(threading.Thread):
             self._end()
 
     def _sign_in(self) -> None:
-        ca = self._machine.ca
-        with _SIGNING:
-            ca.time = time.time() + self._machine.offset
-            message = ca.native_message(self._person)
-        fields = ("provider", "id_token", "key", "salt", "signature")
-        body = {name: getattr(message, name) for name in fields}
-        said = Client(self._machine.front.port).call("POST", "/api/v1/login", body)
+        said = sign_in(self._machine, self._person)
         if said.status == 201:
             self._client = Client(self._machine.front.port, said.body["token"])
         else:
@@ -121,15 +137,17 @@ class Worker(threading.Thread):
 
     def _ask(self, began: float) -> None:
         assert self._client is not None
-        number = next(self._reasons)
+        number = self._number_of_ask = self._number_of_ask or next(self._numbers)
         reason = f"CHG-7 of {self._number}, {number}"
         host = f"web{self._number * 20 + number % 20 + 1}"
         said = self._client.ask(host, reason, certificate=True)
         if said.status not in {200, 201}:
             self._failed(said)
+            if said.status in NOT_OURS:
+                self._number_of_ask = 0
             return
-        self._request, self._left = said.body["request"], DRAWS
-        if not said.body["existing"]:
+        self._request, self._left, self._number_of_ask = said.body["request"], DRAWS, 0
+        if said.body["request"]["reason"] == reason:
             self._ledger.asked[reason] = said.body["request"]["id"]
         if said.body["certificate"] is not None:
             self._ledger.take(said.body["certificate"], began)
@@ -165,6 +183,79 @@ _SIGNING = threading.Lock()
 """A sign-in has a number of its own."""
 
 
+def sign_in(place: Place, person: Person) -> Said:
+    """Signs a person in at a front end."""
+    with _SIGNING:
+        place.ca.time = time.time() + place.offset
+        message = place.ca.native_message(person)
+    body = {name: getattr(message, name) for name in ("provider", "id_token", "key", "salt", "signature")}
+    return Client(place.front.port).call("POST", "/api/v1/login", body)
+
+
+class Approval(threading.Thread):
+    """Dana asks for one database after the other, Bob approves, and she draws: each step until it is done, once."""
+
+    def __init__(self, place: Place, ledger: Ledger, hosts: int) -> None:
+        super().__init__(name="approval", daemon=True)
+        self._place = place
+        self._ledger = ledger
+        self._hosts = hosts
+        self._clients: dict[str, Client] = {}
+        self.stopping = threading.Event()
+        self.done = 0
+
+    def run(self) -> None:
+        """Works until it is told to stop, or there is no further host."""
+        try:
+            for number in range(1, self._hosts + 1):
+                reason = f"CHG-8 database {number}"
+                asked = self._until_done(lambda: self._say(DANA).ask(f"db{number}", reason))  # noqa: B023 - at once
+                if asked is None:
+                    return
+                request = asked["request"]
+                self._ledger.asked[reason] = request["id"]
+                if self._until_done(lambda: self._say(BOB).decide("approve", request)) is None:  # noqa: B023
+                    return
+                began = time.monotonic()
+                certificate = self._until_done(lambda: self._say(DANA).draw(request))  # noqa: B023
+                if certificate is None:
+                    return
+                self._ledger.take(certificate, began)
+                self.done += 1
+                self.stopping.wait(0.2)
+        except Exception as error:  # noqa: BLE001 - an answer that cannot be understood is a finding
+            self._ledger.bad.append(f"approval: {type(error).__name__}: {error}")
+
+    def _until_done(self, act: Callable[[], Said]) -> dict[str, Any] | None:
+        """The body of the good answer; ``None`` if it is time to stop."""
+        while not self.stopping.is_set():
+            try:
+                said = act()
+            except OSError:
+                self._ledger.answers["no connection"] += 1
+            else:
+                if said.status in {200, 201} or said.code in {"already_decided", "wrong_state"}:
+                    return said.body
+                self._ledger.refuse(said)
+                if said.status == 401:
+                    self._clients.clear()
+                elif said.status < 500:
+                    raise ValueError(said)
+            self.stopping.wait(0.2)
+        return None
+
+    def _say(self, person: Person) -> Client:
+        """Somebody signed in, at the next front end."""
+        if person.sub not in self._clients:
+            said = sign_in(self._place, person)
+            if said.status != 201:
+                raise ConnectionError(said.code)
+            self._clients[person.sub] = Client(self._place.front.port, said.body["token"])
+        client = self._clients[person.sub]
+        client.port = self._place.front.port
+        return client
+
+
 @dataclass
 class Crowd:
     """All of them."""
@@ -173,7 +264,7 @@ class Crowd:
     ledger: Ledger
 
     @classmethod
-    def begin(cls, machine: Machine, count: int = COUNT) -> Crowd:
+    def begin(cls, machine: Place, count: int = COUNT) -> Crowd:
         """Begins to work, as fast as it goes."""
         ledger = Ledger()
         crowd = cls([Worker(machine, ledger, number) for number in range(count)], ledger)

@@ -93,5 +93,6 @@ def from_config(config: WebConfig) -> Flask:
         )
         for name, provider in known.items()
     }
-    ca = CaClient(Path(config.ca_socket), keep=config.threads)
+    ca = CaClient(*map(Path, config.ca_socket), keep=config.threads)
+    ca.follow()
     return create_app(config, ca, Store(open_engine(config.database)), parties, key=key, clock=time.time)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -19,7 +18,9 @@ from typing import Any, Protocol, TypeVar, cast
 import msgspec
 
 from sshjit import ca_protocol, versions
-from sshjit.errors import FAMILIES, Failed, Invalid, Refused
+from sshjit.ca_protocol.operating import Health, HealthReply
+from sshjit.errors import FAMILIES, Failed, Invalid, Refused, SshJitError
+from sshjit_web.ca_pool import Pool
 from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
 R = TypeVar("R")
@@ -57,20 +58,22 @@ class Authority(Protocol):
 
 
 class CaClient:
-    """A pool of connections to ``web.sock``, safe to share between threads.
+    """Connections to ``web.sock`` (of several CAs: to each one's), safe to share between threads.
 
     A thread has a connection to itself while it waits for an answer; at most ``keep`` idle ones are kept.
     ``connect_timeout`` and ``timeout`` are seconds.
     """
 
-    def __init__(self, path: Path, *, connect_timeout: float = 1.0, timeout: float = 10.0, keep: int = 32) -> None:
-        self._path = str(path)
+    def __init__(self, *paths: Path, connect_timeout: float = 1.0, timeout: float = 10.0, keep: int = 32) -> None:
         self._connect_timeout = connect_timeout
         self._timeout = timeout
-        self._keep = keep
-        self._idle: deque[Connection] = deque()  # its single steps need no lock
+        self._pool = Pool([str(path) for path in paths], self._connect, keep=keep)
         self.version = 1
         """What the CA spoke on the newest connection."""
+
+    def follow(self) -> None:
+        """From now on a thread goes after the CA that writes, if there are several."""
+        self._pool.follow(self._is_well)
 
     def call(self, message: ca_protocol.Message, reply: type[R]) -> R:
         """Asks the CA.
@@ -99,80 +102,100 @@ class CaClient:
 
     def close(self) -> None:
         """Closes the idle connections."""
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     def _body(self, message: ca_protocol.Message, reader: int) -> bytes:
-        connection = self._take()
+        connection = self._pool.take()
         try:
             answer = connection.ask(message, reader)
         except (Unsent, Broken) as error:
-            connection.close()
+            self._pool.drop(connection)
             if isinstance(error, Broken) and not isinstance(message, ca_protocol.READS):
                 raise _no_answer(_BROKE, may_be_done=True) from None
             answer = self._again(message, reader)
         except TimeoutError:
-            connection.close()
+            self._pool.drop(connection)
             raise self._unanswered(message) from None
         except (Invalid, Refused):
-            self._give(connection)
+            self._pool.give(connection)
             raise
         else:
-            self._give(connection)
+            self._pool.give(connection)
+        if answer.type == "error" and len(self._pool.addresses) > 1 and _is_fenced(answer):
+            answer = self._again(message, reader, besides=connection.path)  # the one before did nothing
         return _opened(answer)
 
-    def _again(self, message: ca_protocol.Message, reader: int) -> Answer:
-        """One more try, on a connection that is certainly new."""
-        connection = self._connect()
+    def _again(self, message: ca_protocol.Message, reader: int, *, besides: str = "") -> Answer:
+        """One more try, on a connection that is certainly new; to the CA at ``besides`` only if no other answers."""
+        connection = self._pool.new(besides=besides)
         try:
             answer = connection.ask(message, reader)
         except TimeoutError:
-            connection.close()
+            self._pool.drop(connection)
             raise self._unanswered(message) from None
         except (Unsent, Broken) as error:
-            connection.close()
+            self._pool.drop(connection)
             if isinstance(error, Unsent):
                 raise unreachable() from None
             raise _no_answer(_BROKE, may_be_done=not isinstance(message, ca_protocol.READS)) from None
-        self._give(connection)
+        self._pool.give(connection)
         return answer
 
     def _unanswered(self, message: ca_protocol.Message) -> Failed:
         """What is wrong when a message was sent and no answer came in time."""
         return _no_answer(f"no answer in {self._timeout:g} s", may_be_done=not isinstance(message, ca_protocol.READS))
 
-    def _take(self) -> Connection:
-        """An idle connection, which may have ended meanwhile: the next message on it finds out."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._connect()
-
-    def _give(self, connection: Connection) -> None:
-        if len(self._idle) < self._keep:
-            self._idle.append(connection)
-        else:
-            connection.close()
-
-    def _connect(self) -> Connection:
-        try:
-            connection = Connection(self._path, connect_timeout=self._connect_timeout, timeout=self._timeout)
-        except PermissionError:
-            _log.warning("Unix user %d may not connect to %s: see web_users in ca.toml", os.geteuid(), self._path)
-            raise unreachable() from None
-        except OSError:
-            raise unreachable() from None
+    def _connect(self, path: str) -> Connection:
+        """A new connection to one CA. Where there are others, one that does not answer soon is passed over."""
+        timeout = self._timeout if len(self._pool.addresses) == 1 else min(GREETING, self._timeout)
+        connection = self._open(path, timeout)
         try:
             refusal = connection.greet()
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
             late = isinstance(error, TimeoutError)
-            raise unreachable(f"no answer in {self._timeout:g} s" if late else "") from None
+            raise unreachable(f"no answer in {timeout:g} s" if late else "") from None
         if refusal is not None:
             connection.close()
             _refuse_greeting(refusal)
+        connection.wait_for(self._timeout)
         self.version = connection.version
         return connection
+
+    def _open(self, path: str, timeout: float) -> Connection:
+        try:
+            return Connection(path, connect_timeout=self._connect_timeout, timeout=timeout)
+        except PermissionError:
+            _log.warning("Unix user %d may not connect to %s: see web_users in ca.toml", os.geteuid(), path)
+            raise unreachable() from None
+        except OSError:
+            raise unreachable() from None
+
+    def _is_well(self, path: str) -> bool:
+        """Whether the CA there can sign just now, by its own word."""
+        try:
+            connection = self._open(path, GREETING)
+        except SshJitError:
+            return False
+        try:
+            return read_answer(HealthReply, _opened(connection.ask(Health(), 1))).ready
+        except (SshJitError, Unsent, Broken, TimeoutError):
+            return False
+        finally:
+            connection.close()
+
+
+GREETING = 1.5
+"""Seconds in which one of several CAs has to answer who is greeted, or asked how it is."""
+
+
+def _is_fenced(answer: Answer) -> bool:
+    """Whether a CA says that another one writes the log."""
+    try:
+        _opened(answer)
+    except SshJitError as error:
+        return error.code == "fenced"
+    return False
 
 
 _read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

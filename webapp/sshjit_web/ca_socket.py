@@ -9,6 +9,7 @@ Each system call lets other threads in, and coming back to Python then means wai
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -62,6 +63,7 @@ class Connection:
 
     def __init__(self, path: str, *, connect_timeout: float, timeout: float) -> None:
         """Connects; raises ``OSError`` when nobody answers."""
+        self.path = path
         self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._timeout = timeout
         try:
@@ -96,6 +98,13 @@ class Connection:
             raise Broken from None
         return None
 
+    def wait_for(self, seconds: float) -> None:
+        """From now on an answer may take so long."""
+        if seconds != self._timeout:
+            self._timeout = seconds
+            self._limit(socket.SO_RCVTIMEO, seconds)
+            self._limit(socket.SO_SNDTIMEO, seconds)
+
     def ask(self, message: ca_protocol.Message, reader: int) -> Answer:
         """Sends a question and waits for its answer, which may be handed on to a ``reader`` of an older version.
 
@@ -125,6 +134,11 @@ class Connection:
         if answer.id != number or answer.v != ca_protocol.PROTOCOL_VERSION:
             raise Broken
         return answer
+
+    def abort(self) -> None:
+        """Ends it under another thread that waits for an answer, for which it is ``Broken`` then."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -29,6 +29,7 @@ MAX_ICON = 64 * 1024
 MIN_SESSION = 300
 MAX_SESSION = 24 * 3600
 """Seconds: bounds of what ``session_idle`` and ``session_max_age`` may be."""
+MAX_CAS = 8
 MIN_SESSION_KEY = 32
 """Characters that a session key has at least."""
 
@@ -47,8 +48,8 @@ class WebConfig:
     port: int
     public_url: str
     """What people type: scheme, host and port, no path. Cookies and redirect addresses are made from it."""
-    ca_socket: str
-    """The CA's ``web.sock``."""
+    ca_socket: tuple[str, ...]
+    """The CA's ``web.sock``; of several CAs, of which one writes, each one's. A single one may stand without a list."""
     database: str
     """A SQLAlchemy URL, ``sqlite:////var/lib/ssh-jit-web/web.db``."""
     providers: str
@@ -89,6 +90,8 @@ class WebConfig:
                 raise Invalid("bad_config", f"{name} must be 5m to 24h")
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
+        if not 1 <= len(self.ca_socket) <= MAX_CAS or len(set(self.ca_socket)) < len(self.ca_socket):
+            raise Invalid("bad_config", f"ca_socket must be one socket, or up to {MAX_CAS} different ones")
         if self.metrics is not None:
             names.address(self.metrics_address[0])
             names.port(self.metrics_address[1])
@@ -136,14 +139,17 @@ def parse(text: str, folder: Path) -> WebConfig:
 
     """
     try:
-        config = settings.fill(WebConfig, settings.parse(text, "web.toml"), "web.toml")
+        table = settings.parse(text, "web.toml")
+        if isinstance(alone := table.get("ca_socket"), str):
+            table["ca_socket"] = [alone]
+        config = settings.fill(WebConfig, table, "web.toml")
     except Invalid as error:
         if error.message.startswith("web.toml"):
             raise
         raise Invalid("bad_config", f"web.toml: {error.message}", hint=error.hint) from None
     return replace(
         config,
-        ca_socket=str(folder / config.ca_socket),
+        ca_socket=tuple(str(folder / path) for path in config.ca_socket),
         providers=str(folder / config.providers),
         session_key_file=str(folder / config.session_key_file),
         tls_roots=None if config.tls_roots is None else str(folder / config.tls_roots),

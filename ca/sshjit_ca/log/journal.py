@@ -166,7 +166,8 @@ class Journal:
         epoch = max(head.epoch if head else 0, self._pinned.epoch(), above) + 1
         self._store.take_over(head, epoch, holder)
         self._pinned.keep_epoch(epoch)
-        if head is not None and head.size != self._tree.size:
+        now = self._store.head()  # until just now the writer before could write
+        if now is not None and now.size != self._tree.size:
             self.read()
         self.epoch = epoch
         return epoch

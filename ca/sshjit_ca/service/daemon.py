@@ -50,6 +50,7 @@ from sshjit_ca.service.alerts import Alarms
 from sshjit_ca.service.server import Listening, Server
 from sshjit_ca.sources.tickets import Tickets
 from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.lease import Lease
 from sshjit_ca.storage.limits import SERVING
 from sshjit_ca.storage.store import Store
 from sshjit_ca.witness.witnesses import Witnesses
@@ -153,7 +154,7 @@ def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:
         SshJitError: when it cannot begin; ``fenced``, when another process took over.
 
     """
-    store = Store(config.database, bounds=SERVING)
+    store, lease = Store(config.database, bounds=SERVING), Lease.of(config.database)
     try:
         context = open_context(config, store, places, machine_clock(config))
         authority = Authority(context)
@@ -164,9 +165,9 @@ def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:
 
         context.reserve.look()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # while it stands by there is no policy to reload
-        standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by)
+        standby.wait(store, standby.Time(time.monotonic, time.sleep), stand_by, lease=lease)
         with _no_collecting():
-            authority.begin(standby.me())
+            authority.begin(standby.me(lease))
 
         def prepare(route: Route, need: object) -> object:
             assert route.prepare is not None  # noqa: S101 - the server asks for these only
@@ -176,13 +177,15 @@ def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:
             return message if route.need is None else route.need(context, message)
 
         server = Server(authority, prepare, context.socket_problems, need)
-        asyncio.run(_run(config, store, context, authority, server, supervised))
+        asyncio.run(_run(config, store, context, authority, server, supervised, lease))
         if authority.fenced is None:
             snapshotting.keep_last(context.journal)
         authority.end()
         if authority.fenced is not None:
             raise authority.fenced
     finally:
+        if lease is not None:
+            lease.close()
         store.close()
 
 
@@ -212,6 +215,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
     authority: Authority,
     server: Server,
     supervised: Supervisor,
+    lease: Lease | None,
 ) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _STOP:
@@ -230,7 +234,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
 
     beside = [
         asyncio.create_task(_look_at_providers(context)),
-        asyncio.create_task(_beat(authority, stop)),
+        asyncio.create_task(_beat(authority, stop, lease)),
         asyncio.create_task(snapshotting.keep_snapshots(context.journal)),
         asyncio.create_task(background.sweep(authority)),
         asyncio.create_task(background.fetch_rotas(authority, config)),
@@ -282,12 +286,13 @@ def _say_loaded(reply: m.PolicyLoadReply) -> None:
             _log.info("%s of %s %s: %s", view.request, ascii(access)[1:-1], what, ascii(view.why)[1:-1])
 
 
-async def _beat(authority: Authority, stop: asyncio.Event) -> None:
-    """Shows that this writer lives, until it learns that it is the writer no more."""
+async def _beat(authority: Authority, stop: asyncio.Event, lease: Lease | None) -> None:
+    """Shows that this writer lives, until it learns that it is the writer no more. Without its lease it looks often."""
     last = time.monotonic()
     while authority.fenced is None:
         await asyncio.sleep(LOOK_FOR_FENCE)
-        if authority.fenced is None and time.monotonic() - last >= standby.BEAT:
+        lost = lease is not None and lease.counts and not lease.held
+        if authority.fenced is None and (lost or time.monotonic() - last >= standby.BEAT):
             last = time.monotonic()
             try:
                 authority.beat()

@@ -20,11 +20,13 @@ class Limits:
     statement: float
     operation: float
     """One batch, or one page that is read, connecting included."""
+    idle: float
+    """What a transaction may wait for us; then PostgreSQL takes it back, with the locks that it holds."""
 
 
-SERVING = Limits(connect=2, lock=2.5, statement=4, operation=5)
-"""For the running CA: its one thread waits no longer."""
-PATIENT = Limits(connect=10, lock=10, statement=600, operation=600)
+SERVING = Limits(connect=2, lock=2.5, statement=4, operation=5, idle=3)
+"""For the running CA: its one thread waits no longer. One that was paused holds no lock that the next one needs."""
+PATIENT = Limits(connect=10, lock=10, statement=600, operation=600, idle=610)
 """For commands that look at a whole log."""
 LONG = 60.0
 """Seconds for what the running CA does seldom, over the whole log."""

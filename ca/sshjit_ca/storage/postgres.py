@@ -20,7 +20,7 @@ RV = TypeVar("RV")
 DRIP = 1.0
 """Seconds more for an answer that is coming in."""
 IDLE = 10
-"""Seconds after which the server ends a transaction that we began and forgot, and looks whether we are there."""
+"""Seconds after which the server looks whether we are there, and we whether it is."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
@@ -71,7 +71,7 @@ def guard(engine: sa.Engine, bounds: Limits) -> None:
         wanted = {
             "statement_timeout": bounds.statement * 1000,
             "lock_timeout": bounds.lock * 1000,
-            "idle_in_transaction_session_timeout": IDLE * 1000 + bounds.operation * 1000,
+            "idle_in_transaction_session_timeout": bounds.idle * 1000,
             "tcp_user_timeout": IDLE * 1000,
             "tcp_keepalives_idle": IDLE,
         }

@@ -35,7 +35,7 @@ def test_ca_front_end_and_providers_take_their_files(paths: Paths) -> None:
     assert authority.web_socket == paths.web_socket
     assert 65534 in authority.web_users
     web = web_config.load(paths.etc / "web.toml")
-    assert web.ca_socket == str(paths.web_socket)
+    assert web.ca_socket == (str(paths.web_socket),)
     trusted = providers.load((paths.etc / "providers.toml").read_text())
     for name, trust in trusted.items():
         config = provider_config.read(paths.providers / f"{name}.json")

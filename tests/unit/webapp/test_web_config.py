@@ -22,7 +22,7 @@ from tests.support.in_process_ca import config_text
 
 def test_relative_paths_are_below_the_file(tmp_path: Path) -> None:
     found = config.parse(config_text(tmp_path, ca_socket='"run/web.sock"'), tmp_path)
-    assert found.ca_socket == str(tmp_path / "run/web.sock")
+    assert found.ca_socket == (str(tmp_path / "run/web.sock"),)
     assert found.origin == "http://127.0.0.1:8080"
 
 

@@ -70,7 +70,8 @@ def _serve(settings: WebConfig, notify: NotifyConfig, folder: Path) -> None:
     migrate.upgrade(engine)
     holder = f"{socket.gethostname()[:32]}/{os.getpid()}/{secrets.token_hex(6)}"
     ledger = Ledger(engine, holder, notify.lease)
-    ca = CaClient(Path(settings.ca_socket), timeout=CA_PATIENCE, keep=1)
+    ca = CaClient(*map(Path, settings.ca_socket), timeout=CA_PATIENCE, keep=1)
+    ca.follow()
     notifier = Notifier(
         ledger=ledger,
         follower=LogFollower(ca, ledger, notify, settings.origin, _now),
@@ -105,7 +106,7 @@ def _status(settings: WebConfig) -> None:
 
 def _size(settings: WebConfig) -> int | None:
     """How long the log is, if the CA says so."""
-    ca = CaClient(Path(settings.ca_socket), timeout=CA_PATIENCE, keep=0)
+    ca = CaClient(*map(Path, settings.ca_socket), timeout=CA_PATIENCE, keep=0)
     try:
         return ca.call(Health(), HealthReply).size
     except SshJitError:

@@ -1,0 +1,33 @@
+"""Two front ends, two CAs, one PostgreSQL server, under load: whatever fails, nothing is lost and nothing doubled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import cluster as clusters
+from tests.faults.cluster import Cluster, Play
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Everything up."""
+    tmp_path.chmod(0o755)
+    with clusters.running(tmp_path) as made:
+        yield made
+
+
+def test_t63_whatever_fails_no_certificate_is_lost_or_doubled_and_the_service_is_back(cluster: Cluster) -> None:
+    play = Play.begin(cluster)
+    time.sleep(2)
+    for fault in clusters.PLAYS:
+        fault(play)
+        time.sleep(1)
+    certificates, approvals = len(play.crowd.ledger.certificates), play.approval.done
+    assert play.end() == []
+    assert len(play.back) == len(clusters.PLAYS) + 1  # being paused and waking up are two
+    assert certificates > 100
+    assert approvals > 3
