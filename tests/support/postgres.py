@@ -66,6 +66,13 @@ class Postgres:
         self.run(f"CREATE DATABASE test{self.made}")
         return self.address(f"test{self.made}")
 
+    def ask(self, question: str, database: str = "postgres") -> str:
+        """The one value that a question has as answer."""
+        with psycopg.connect(f"host={self.sockets} user={ROLE} dbname={database}") as connection:
+            row = connection.execute(question.encode()).fetchone()
+        assert row is not None
+        return str(row[0])
+
     def run(self, statement: str, database: str = "postgres") -> None:
         """Runs one statement outside a transaction."""
         with psycopg.connect(f"host={self.sockets} user={ROLE} dbname={database}", autocommit=True) as connection:

@@ -68,8 +68,8 @@ def _for_every_page() -> dict[str, Any]:
     return {"form_token": token, "login": login, "banner": have.banners.known(login), "now": have.now()}
 
 
-def from_config(config: WebConfig) -> Flask:
-    """The front end that a configuration describes, on the real clock.
+def from_config(config: WebConfig, *, serving: bool = False) -> Flask:
+    """The front end that a configuration describes, on the real clock; ``serving``: from now on.
 
     Raises:
         SshJitError: when a file is missing, wrong or not safe.
@@ -94,5 +94,6 @@ def from_config(config: WebConfig) -> Flask:
         for name, provider in known.items()
     }
     ca = CaClient(*map(Path, config.ca_socket), keep=config.threads)
-    ca.follow()
+    if serving:
+        ca.follow()
     return create_app(config, ca, Store(open_engine(config.database)), parties, key=key, clock=time.time)

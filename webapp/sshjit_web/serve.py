@@ -77,7 +77,7 @@ def make() -> Application:
     _log_to_stderr()
     settings = config.load(Path(os.environ[CONFIG_VARIABLE]))
     started_by = supervised.supervisor()
-    outermost = cast("Middleware", application.from_config(settings).wsgi_app)
+    outermost = cast("Middleware", application.from_config(settings, serving=True).wsgi_app)
     gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread

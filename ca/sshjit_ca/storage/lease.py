@@ -40,6 +40,7 @@ class Lease:
 
     def __init__(self, address: str) -> None:
         """Nothing is connected to yet."""
+        self.address = address
         self._engine = open_engine(address, bounds=SERVING)
         self._session: sa.Connection | None = None
         self._held = False
@@ -61,7 +62,7 @@ class Lease:
 
     def take(self) -> bool:
         """Tries to get the lock, and keeps it from then on; whether it is ours. Never waits for another holder."""
-        if self._keeper is None and self._try():
+        if self._keeper is None and self.try_once():
             self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
             self._keeper.start()
         return self._held
@@ -83,7 +84,7 @@ class Lease:
             if self._held:
                 _log.warning("the writer's lease was lost")
             self._held = False
-            if self._try():
+            if self.try_once():
                 _log.warning("the writer's lease is held again")
 
     def _wait(self) -> bool:
@@ -94,7 +95,8 @@ class Lease:
         readable, _, _ = select.select(watched, [], [], SECONDS / PINGS)
         return self._closing in readable
 
-    def _try(self) -> bool:
+    def try_once(self) -> bool:
+        """Tries to get the lock, and does not keep it: it is over ``SECONDS`` later."""
         if self._session is None:
             self._begin_session()
         self._held = self._session is not None and self.counts and bool(self._ask(_TRY))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
+from sshjit_ca import authority
 from sshjit_ca import state as states
 from sshjit_ca.log import verification
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.service.standby import PATIENCE, Time
 from sshjit_ca.storage.database import open_engine
-from sshjit_ca.storage.store import Store
+from sshjit_ca.storage.store import Row, Store
 from tests.support.installation import ALICE, Installation
 
 DAY = 24 * 3600
@@ -81,6 +85,54 @@ def test_an_idle_writer_learns_by_its_beat_that_it_was_replaced(ca: Installation
     with pytest.raises(Failed):
         ca.authority.beat()
     assert ca.authority.fenced is not None
+    other.stop()
+
+
+def test_t63_a_replaced_writer_does_not_even_say_what_it_once_knew(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = twin(ca)
+    other.start()
+    assert ca.say(m.ReadHosts(None), m.HostsReply, "admin").hosts  # it was the writer a moment ago
+    monkeypatch.setattr(authority, "UNPROVED", 0.0)  # as if it had been paused meanwhile
+    with pytest.raises(Failed) as fenced:
+        ca.say(m.ReadHosts(None), m.HostsReply, "admin")
+    assert fenced.value.code == "fenced"
+    other.stop()
+
+
+def test_who_takes_over_reads_what_was_written_until_that_very_moment(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = ca.native(ALICE)
+    store = Store(ca.config.database)
+    context = daemon.open_context(ca.config, store, ca.places, ca.context.clock)
+    context.journal.read()
+    take_over = Store.take_over
+
+    def late(self: Store, *how: Any) -> None:
+        ca.ask(login, "web1")  # after the new writer looked at the head
+        take_over(self, *how)
+
+    monkeypatch.setattr(Store, "take_over", late)
+    context.journal.take_over()
+    assert states.digest(context.journal.state) == states.digest(ca.context.state)
+    store.close()
+
+
+def test_who_begins_reads_again_what_another_wrote_meanwhile(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = ca.native(ALICE)
+    other, rows, written = twin(ca), Store.rows, []
+
+    def later(self: Store, *where: Any) -> Iterator[Row]:
+        yield from rows(self, *where)
+        if not written and self is not ca.store:
+            written.append(ca.ask(login, "web1"))
+
+    monkeypatch.setattr(Store, "rows", later)
+    other.start()
+    assert written
+    assert written[0].request.id in other.context.state.requests
     other.stop()
 
 

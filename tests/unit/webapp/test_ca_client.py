@@ -126,14 +126,17 @@ Raw = Callable[[Callable[[socket.socket], None]], None]
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> Iterator[Raw]:
-    """A socket that greets, and then does with each connection what a function does: for what no real CA can do."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "web.sock"))
-    listener.listen()
+def raw_at() -> Iterator[Callable[[Path, Callable[[socket.socket], None]], None]]:
+    """Sockets that greet, and then do with each connection what a function does: for what no real CA can do."""
+    listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
-    def start(behaviour: Callable[[socket.socket], None]) -> None:
+    def start(path: Path, behaviour: Callable[[socket.socket], None]) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen()
+        listeners.append(listener)
+
         def run() -> None:
             while True:
                 try:
@@ -145,12 +148,20 @@ def raw(tmp_path: Path) -> Iterator[Raw]:
                     behaviour(channel)
 
         threads.append(threading.Thread(target=run))
-        threads[0].start()
+        threads[-1].start()
 
     yield start
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    threads[0].join(5)
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    for thread in threads:
+        thread.join(5)
+
+
+@pytest.fixture
+def raw(tmp_path: Path, raw_at: Callable[[Path, Callable[[socket.socket], None]], None]) -> Raw:
+    """The same at the place of the CA."""
+    return lambda behaviour: raw_at(tmp_path / "web.sock", behaviour)
 
 
 def test_threads_share_the_client_and_get_their_own_answers(client: CaClient, server: Server) -> None:
@@ -619,3 +630,96 @@ def test_what_is_missing_of_an_answer_comes_within_what_is_left_of_the_time(tmp_
             client.call(ASK, m.AskReply)
         assert time.monotonic() - began < 6
     done.set()
+
+
+def nobody(path: Path) -> None:
+    """No CA listens there: it stands by."""
+
+
+def hangs(path: Path) -> None:
+    """It was paused, or its machine hangs: connections are taken, and nothing is answered."""
+    LISTENERS.append(socket.socket(socket.AF_UNIX))
+    LISTENERS[-1].bind(str(path))
+    LISTENERS[-1].listen()
+
+
+def hangs_up(path: Path) -> None:
+    """The near end of a forwarded socket, at whose far end nobody listens."""
+    hangs(path)
+
+    def run(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                listener.accept()[0].close()
+
+    threading.Thread(target=run, args=(LISTENERS[-1],), daemon=True).start()
+
+
+LISTENERS: list[socket.socket] = []
+
+
+@pytest.fixture
+def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the first of two CAs would listen."""
+    monkeypatch.setattr(ca_client, "GREETING", 0.3)
+    yield tmp_path / "first.sock"
+    for listener in LISTENERS:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+    LISTENERS.clear()
+
+
+@pytest.mark.parametrize("there", [nobody, hangs, hangs_up])
+def test_of_two_cas_the_one_that_answers_is_asked(
+    first: Path, tmp_path: Path, server: Server, there: Callable[[Path], None]
+) -> None:
+    there(first)
+    with closing(CaClient(first, tmp_path / "web.sock")) as client:
+        assert client.call(ask(server), m.AskReply).request.hosts == ("web1",)
+        began = time.monotonic()
+        client.call(m.Health(), m.HealthReply)
+        assert time.monotonic() - began < 0.3, "the other one is not tried again"
+
+
+def test_none_of_two_cas_is_an_outage(first: Path, tmp_path: Path) -> None:
+    with closing(CaClient(first, tmp_path / "web.sock")) as client, pytest.raises(Failed) as found:
+        client.call(ASK, m.AskReply)
+    assert found.value.code == "ca_down"
+
+
+def test_who_waits_for_a_ca_that_hangs_waits_no_longer_once_another_is_well(
+    first: Path, tmp_path: Path, server: Server, raw_at: Callable[[Path, Callable[[socket.socket], None]], None]
+) -> None:
+    def behave(channel: socket.socket) -> None:
+        while channel.recv(4096):
+            """Whatever is asked, nothing is answered."""
+
+    raw_at(first, behave)
+    with closing(CaClient(first, tmp_path / "away.sock", timeout=PATIENCE)) as client, ThreadPoolExecutor(1) as pool:
+        client.follow()
+        waiting = pool.submit(client.call, ASK, m.AskReply)
+        time.sleep(0.5)
+        assert not waiting.done()
+        (tmp_path / "away.sock").symlink_to(tmp_path / "web.sock")
+        with pytest.raises(Failed) as found:
+            waiting.result(PATIENCE)
+        assert found.value.code == "outcome_unknown"  # it may have been done
+        assert client.call(ask(server), m.AskReply).request.hosts == ("web1",)
+
+
+def test_what_a_replaced_writer_did_not_do_the_next_one_does(
+    first: Path, tmp_path: Path, server: Server, raw_at: Callable[[Path, Callable[[socket.socket], None]], None]
+) -> None:
+    error = b'{"code": "fenced", "family": "failed", "message": "another CA is taking over", "hint": ""}'
+
+    def behave(channel: socket.socket) -> None:
+        while channel.recv(4096):
+            send(channel, b'{"v": 1, "id": 2, "type": "error", "body": %s}' % error)
+
+    raw_at(first, behave)
+    with closing(CaClient(first, tmp_path / "web.sock")) as client:
+        assert client.call(ask(server), m.AskReply).request.hosts == ("web1",)
+    with closing(CaClient(first)) as alone, pytest.raises(Failed) as found:
+        alone.call(ask(server), m.AskReply)
+    assert found.value.code == "fenced"
