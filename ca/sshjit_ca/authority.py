@@ -37,8 +37,6 @@ REST = 4
 """How many times as long as reading the log again took it is left alone then, for other work."""
 QUICK = 0.05
 """Seconds of reading that disturb nobody."""
-READS = 5
-"""How often a log is read before a CA begins, while another one writes it."""
 UNPROVED = 2.5
 """Seconds after which nothing is answered before the database was asked who writes: more than a beat, half a lease."""
 _elapsed = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
@@ -87,7 +85,7 @@ class Authority:
         """
         context = self._context
         context.reserve.look()  # on a full disk not even reading is possible
-        self._read_to_begin()
+        context.journal.read_to_begin()
         context.witnesses.require_none_ahead(Head.of(context.journal), context.store, time.monotonic)
         provider_bindings.refuse_changed(context)
         epoch = context.journal.take_over(holder)
@@ -103,17 +101,6 @@ class Authority:
         context.journal.commit()
         context.keys.remember(context.keys.turns())
         emergency_certificates.taken_in(context)
-
-    def _read_to_begin(self) -> None:
-        """Reads the log; again, if the writer before wrote meanwhile: it may do so until its epoch is over."""
-        for again in reversed(range(READS)):
-            try:
-                self._context.journal.read()
-            except Failed as error:
-                if error.code != "fenced" or not again:
-                    raise
-            else:
-                return
 
     def _take_policy(self) -> None:
         """Puts the policy of the file in force; the one of before goes on if it says that this one must never be.

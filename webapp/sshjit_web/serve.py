@@ -98,7 +98,7 @@ def _count(settings: WebConfig, gateway: Gateway, made: Application) -> None:
     """Counts, and tells Prometheus, at an address of its own."""
     from sshjit_web.metrics import Metrics  # noqa: PLC0415 - whoever does not count does without it
 
-    ca = CaClient(Path(settings.ca_socket), keep=1)
+    ca = CaClient(*map(Path, settings.ca_socket), keep=1)
     counted = Metrics(ca, lambda: made.unfinished)
     counted.listen(*settings.metrics_address)
     gateway.observe = counted.observe

@@ -28,6 +28,8 @@ from sshjit_ca.state import keys as folded
 from sshjit_ca.storage.store import Head, Row, Store, fenced, late
 
 SERIALS_PER_EPOCH = 2**40
+READS = 5
+"""How often a log is read before a CA begins, while another one writes it."""
 
 
 class Journal:
@@ -111,6 +113,17 @@ class Journal:
         self.checkpoint = head.checkpoint if head else ""
         self.checkpoint_key = keys.current
         self.durable, self._snapshot = tree.size, began
+
+    def read_to_begin(self) -> None:
+        """The same; again, if the writer before wrote meanwhile: it may do so until its epoch is over."""
+        for again in reversed(range(READS)):
+            try:
+                self.read()
+            except Failed as error:
+                if error.code != "fenced" or not again:
+                    raise
+            else:
+                return
 
     def _moved(self, seen: Head) -> Failed | None:
         """What to raise if somebody wrote since the head was seen: another CA, or a late batch of our own."""

@@ -122,7 +122,8 @@ def test_who_takes_over_reads_what_was_written_until_that_very_moment(
 
 def test_who_begins_reads_again_what_another_wrote_meanwhile(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     login = ca.native(ALICE)
-    other, rows, written = twin(ca), Store.rows, []
+    other, rows = twin(ca), Store.rows
+    written: list[m.AskReply] = []
 
     def later(self: Store, *where: Any) -> Iterator[Row]:
         yield from rows(self, *where)
