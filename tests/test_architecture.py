@@ -123,7 +123,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("oidc", "state", "storage"),
         ("machine",),
         ("config", "counters", "ephemeral", "public_errors", "sockets"),
-        ("source_config",),
+        ("place_config", "source_config"),
     ],
     "sshjit_ca.report": [
         ("html_page",),

@@ -19,6 +19,7 @@ from sshjit.cosignature import Witness
 from sshjit.errors import Invalid
 from sshjit.policy import Policy, with_files
 from sshjit.policy import load as load_text
+from sshjit_ca.place_config import Place, PlaceFile, places
 from sshjit_ca.source_config import CheckerFile, CheckerPlace, RotaFile, RotaPlace, checker_place, rota_place
 
 DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
@@ -64,6 +65,7 @@ class _File:
     unsafe_development: bool = False
     probe: _Probe = _Probe()
     witness: tuple[_Witness, ...] = ()
+    checkpoint: tuple[PlaceFile, ...] = ()
     tickets: Mapping[str, CheckerFile] = field(default_factory=dict)
     rotas: Mapping[str, RotaFile] = field(default_factory=dict)
 
@@ -111,6 +113,8 @@ class Config:
     """Whether the CA signs certificates for the operator's probes of hosts."""
     witnesses: tuple[WitnessAddress, ...] = ()
     """Who is asked to sign each new head of the log."""
+    checkpoints: tuple[Place, ...] = ()
+    """Where the log's newest head is sent."""
     read: tuple[Path, str] | None = None
     """The file that this was read from, and its text's SHA-256 (hex)."""
     tickets: Mapping[str, CheckerPlace] = field(default_factory=dict)
@@ -166,6 +170,7 @@ def load(path: Path) -> Config:
         front_end=_front_end(path, file.front_end),
         probes=file.probe.enabled,
         witnesses=_witnesses(path, file.witness),
+        checkpoints=places(file.checkpoint, path, plain_http=file.unsafe_development),
         read=(path.absolute(), _digest(text)),
         tickets={
             name: checker_place(written, f"{path.name}: tickets.{name}", plain_http=file.unsafe_development)

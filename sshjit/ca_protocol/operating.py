@@ -184,6 +184,19 @@ class WitnessView:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceView:
+    """How far a place outside is that gets the log's checkpoints."""
+
+    name: str
+    size: int
+    """Entries under the newest checkpoint that it got since the CA started; 0 if it got none."""
+    time: int
+    """When that was."""
+    problem: str
+    """Why it did not get the newest; empty if all is well."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status(Message, answer="StatusReply"):
     """The operator's view of the CA (admin socket)."""
 
@@ -231,6 +244,7 @@ class StatusReply(Reply):
     witnesses: tuple[WitnessView, ...] = wire.added(2, default=())
     changed_files: tuple[str, ...] = wire.added(2, default=())
     """Files that are read at a start alone, and say something else by now."""
+    places: tuple[PlaceView, ...] = wire.added(2, default=())
 
 
 @dataclass(frozen=True, slots=True)

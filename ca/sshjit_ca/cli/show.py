@@ -76,6 +76,7 @@ def status(reply: m.StatusReply) -> str:
             *((f"key {each.purpose}", _standing(each)) for each in reply.keys),
             *((f"provider {each.id}", _provider(each)) for each in reply.providers),
             *(("witness", _witness(each, reply.size)) for each in reply.witnesses),
+            *(("checkpoints", _place(place, reply.size)) for place in reply.places),
         ]
     )
 
@@ -102,6 +103,15 @@ def _witness(view: m.WitnessView, size: int) -> str:
         return f"{view.problem}; signed so far: {count(view.size, 'entry', 'entries')}"
     behind = f", {size - view.size} behind" if size > view.size else ""
     return f"{view.name}: signed {count(view.size, 'entry', 'entries')}{behind}, {instant(view.time)}"
+
+
+def _place(view: m.PlaceView, size: int) -> str:
+    if view.problem:
+        return view.problem
+    if not view.size:
+        return f"{view.name}: nothing sent yet"
+    behind = f", {size - view.size} behind" if size > view.size else ""
+    return f"{view.name}: has the head of {count(view.size, 'entry', 'entries')}{behind}, {instant(view.time)}"
 
 
 def findings(results: Sequence[Finding]) -> str:

@@ -110,6 +110,12 @@ def _outside(context: Context) -> list[FamilyView]:
             {name: age for name, age in ages.items() if age is not None},
             "provider",
         ),
+        _labelled(
+            "checkpoint_behind_entries",
+            "Entries that a place outside has no checkpoint over.",
+            {one.place.name: size - one.size for one in context.witnesses.places.followers},
+            "place",
+        ),
         _labelled("witness_behind_entries", "Entries that a witness has not signed yet.", witnesses, "witness"),
     ]
 

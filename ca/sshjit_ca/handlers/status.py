@@ -5,7 +5,7 @@ from __future__ import annotations
 from sshjit import requests, versions
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
-from sshjit.ca_protocol.operating import Health, HealthReply, ProviderView, Status, StatusReply, WitnessView
+from sshjit.ca_protocol.operating import Health, HealthReply, PlaceView, ProviderView, Status, StatusReply, WitnessView
 from sshjit_ca import state as states
 from sshjit_ca.access import checks
 from sshjit_ca.config import changed_files
@@ -18,6 +18,7 @@ from sshjit_ca.sources.on_call import counting
 from sshjit_ca.state import CaKey, request_index
 from sshjit_ca.state.hosts import ending
 from sshjit_ca.storage.database import kind_of
+from sshjit_ca.witness.places import Follower as PlaceFollower
 from sshjit_ca.witness.witnesses import Follower
 
 
@@ -73,6 +74,7 @@ def status(context: Context, _: Status) -> StatusReply:
         hosts_ending=tuple(ending(state, now).items()),
         witnesses=tuple(_witness(follower) for follower in context.witnesses.followers),
         changed_files=changed_files(context.at_start),
+        places=tuple(_place(follower) for follower in context.witnesses.places.followers),
     )
 
 
@@ -89,6 +91,11 @@ def _problems(context: Context, *, public: bool) -> tuple[str, ...]:
     if not public:
         problems += _rota_problems(context)
     return tuple(dict.fromkeys(problems))
+
+
+def _place(follower: PlaceFollower) -> PlaceView:
+    problem = "" if follower.problem is None else follower.problem.message
+    return PlaceView(follower.place.name, follower.size, follower.time, problem)
 
 
 def _witness(follower: Follower) -> WitnessView:

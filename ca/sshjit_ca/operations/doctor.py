@@ -58,6 +58,7 @@ def examine(
         ("keys", lambda: _keys(config, places, daemon)),
         ("daemon", lambda: _daemon(config, daemon)),
         ("witness", lambda: _witnesses(daemon)),
+        ("witness", lambda: _places(daemon)),
         ("provider", lambda: provider_checks.examine(config, front_end)),
     )
     findings: list[Finding] = []
@@ -241,6 +242,17 @@ def _witnesses(reply: m.StatusReply | SshJitError) -> Iterator[Finding]:
             yield Finding("witness", "warning", witness.problem, so_far)
         else:
             yield Finding("witness", "ok", f"{witness.name}: {so_far}")
+
+
+def _places(reply: m.StatusReply | SshJitError) -> Iterator[Finding]:
+    """Whether checkpoints reach the places outside."""
+    if isinstance(reply, SshJitError):
+        return
+    for place in reply.places:
+        if place.problem:
+            yield Finding("witness", "warning", place.problem, "[[checkpoint]] in ca.toml says where it is")
+        else:
+            yield Finding("witness", "ok", f"{place.name}: it has the head of {place.size} of {reply.size} entries")
 
 
 def _daemon(config: Config, reply: m.StatusReply | SshJitError) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ class Alarm:
     """``break_glass``, ``emergency``, ``lock_everything``, ``join_refused``, or of a session ``session_emergency``,
     ``session_unknown`` (its certificate is not in the log), ``session_recovery`` (neither, but by the host's word the
     recovery key's, or an emergency's), ``session_elsewhere`` (for another host or account), ``session_refused`` (the
-    host tells what no host says)."""
+    host tells what no host says). ``checkpoint_not_kept``: a place outside has got no checkpoint for long."""
     installation: str
     entry: int | None
     time: int

@@ -16,7 +16,7 @@ from sshjit_ca.config import Config
 from sshjit_ca.context import Context
 from sshjit_ca.machine.memory import Returner
 from sshjit_ca.service.alarm_watch import AlarmWatch
-from sshjit_ca.service.alerts import Alarms
+from sshjit_ca.service.alerts import Alarm, Alarms
 from sshjit_ca.source_config import RotaPlace
 from sshjit_ca.sources import rotas
 from sshjit_ca.sources.rotas import FetchedRota
@@ -33,6 +33,8 @@ LOOK = 0.25
 """Seconds between two looks for something alarming."""
 WITNESS = 5.0
 """Seconds between two looks at whether witnesses have a new head to sign."""
+PLACES = 2.0
+"""Seconds between two looks at whether a place outside is to get a new checkpoint."""
 RETRY = 2.0
 """Seconds until the log is searched for alarms again after it could not be read."""
 _log = logging.getLogger(__name__)
@@ -94,6 +96,20 @@ async def ask_witnesses(context: Context) -> None:
         await asyncio.sleep(WITNESS)
         if (head := Head.of(context.journal)) is not None:
             await asyncio.to_thread(context.witnesses.ask, head, context.store, time.monotonic)
+
+
+async def send_checkpoints(context: Context, alarms: Alarms) -> None:
+    """Sends the log's newest checkpoint to the places outside, until it is cancelled; alarms where one is long away."""
+    while context.witnesses.places.followers:
+        await asyncio.sleep(PLACES)
+        if note := context.journal.checkpoint:
+            context.witnesses.places.send(note, int(time.time()), time.monotonic())
+        for follower in context.witnesses.places.followers:
+            if follower.alarming(time.monotonic()) and follower.problem is not None:
+                follower.alarmed = True
+                installation, summary = context.config.installation, follower.problem.message
+                alarm = Alarm("checkpoint_not_kept", installation, None, int(time.time()), summary, None, ())
+                await asyncio.to_thread(alarms.tell, alarm)
 
 
 async def alert(context: Context, store: Store, alarms: Alarms) -> None:

@@ -127,7 +127,7 @@ def open_context(
         random=random,
         clock=clock,
         reserve=Reserve(database.parent if database else config.home, config.disk_reserve_mib * MIB),
-        witnesses=Witnesses.of(config.home, config.witnesses),
+        witnesses=Witnesses.of(config.home, config.witnesses, config.checkpoints),
         started=int(clock.wall()),
         release=importlib.metadata.version("ssh-jit"),
         at_start=files_at_start(config, listed),
@@ -232,6 +232,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         _log.info("serving %s: %d entries in the log", config.installation, context.state.size)
         supervised.ready("serving")
 
+    alarms = Alarms(config.home, config.syslog, config.alert_command)
     beside = [
         asyncio.create_task(_look_at_providers(context)),
         asyncio.create_task(_beat(authority, stop, lease)),
@@ -240,7 +241,8 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         asyncio.create_task(background.fetch_rotas(authority, config)),
         asyncio.create_task(background.return_memory()),
         asyncio.create_task(background.ask_witnesses(context)),
-        asyncio.create_task(background.alert(context, store, Alarms(config.home, config.syslog, config.alert_command))),
+        asyncio.create_task(background.send_checkpoints(context, alarms)),
+        asyncio.create_task(background.alert(context, store, alarms)),
     ]
     await server.run(
         [

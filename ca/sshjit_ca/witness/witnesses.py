@@ -12,8 +12,10 @@ from pathlib import Path
 from sshjit import cosignature
 from sshjit.errors import Failed
 from sshjit_ca.config import WitnessAddress
+from sshjit_ca.place_config import Place
 from sshjit_ca.storage.store import Store
 from sshjit_ca.witness import standing, submission, transport
+from sshjit_ca.witness.places import Places
 from sshjit_ca.witness.standing import Standing
 from sshjit_ca.witness.submission import Head
 
@@ -72,15 +74,17 @@ class Follower:
 
 @dataclass(slots=True)
 class Witnesses:
-    """The witnesses that ``ca.toml`` names."""
+    """The witnesses that ``ca.toml`` names, and the places that get checkpoints and say nothing."""
 
     home: Path
     followers: tuple[Follower, ...]
+    places: Places
 
     @classmethod
-    def of(cls, home: Path, addresses: Iterable[WitnessAddress]) -> Witnesses:
+    def of(cls, home: Path, addresses: Iterable[WitnessAddress], places: Iterable[Place] = ()) -> Witnesses:
         """Where each stood when this was kept last."""
-        return cls(home, tuple(Follower(address, standing.load(home, address.witness)) for address in addresses))
+        followers = tuple(Follower(address, standing.load(home, address.witness)) for address in addresses)
+        return cls(home, followers, Places.of(places))
 
     def require_none_ahead(self, head: Head | None, store: Store, monotonic: Callable[[], float]) -> None:
         """Asks all of them before anything is written: whoever signed more of this log knows that this is a copy.
