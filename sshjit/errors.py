@@ -6,12 +6,17 @@ do. The mapping to HTTP statuses and exit codes belongs to each program, not to 
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # importing typing costs milliseconds
+if TYPE_CHECKING:
+    from typing import Self
+
 
 class SshJitError(Exception):
     """An error that can explain itself.
 
     ``code`` is stable, lower-case and made of ``[a-z0-9_]``; ``message`` is one sentence without a full stop;
-    ``hint`` says what to do next, or is empty.
+    ``hint`` says what to do next, or is empty. ``page`` is the address of the request that it is about, or empty: the
+    client sets it, which knows where the pages are.
     """
 
     family = "failed"
@@ -21,6 +26,12 @@ class SshJitError(Exception):
         self.code = code
         self.message = message
         self.hint = hint
+        self.page = ""
+
+    def at(self, page: str) -> Self:
+        """The error with the address of its request, unless it has one."""
+        self.page = self.page or page
+        return self
 
     def __str__(self) -> str:
         """The sentence alone: the code is for programs."""

@@ -119,7 +119,8 @@ def _still_works(machine: Machine, error: SshJitError) -> SshJitError:
         map(certificate_index.any_live, paths.all_login_folders(machine.environ))
     ):
         return error
-    return Failed(error.code, f"{error.message}; existing certificates still work: ssh-jit status", hint=error.hint)
+    works = "existing certificates still work: ssh-jit status"
+    return Failed(error.code, f"{error.message}; {works}", hint=error.hint).at(error.page)
 
 
 def _refuse(problem: str, first: str) -> NoReturn:

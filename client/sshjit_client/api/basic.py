@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sshjit import names, versions, wire
 from sshjit.api.ask import AskReply
@@ -127,10 +127,17 @@ class BasicApi:
         if answer.date is not None:
             self.skew = answer.date - int(time.time())
         if answer.status not in (200, 201, 204):
-            raise error_of(answer)
+            raise self._of_request(error_of(answer), path)
         self.version = answer.version
         versions.require("the server", answer.version)
         return answer.body
+
+    def _of_request(self, error: SshJitError, path: str) -> SshJitError:
+        """The error with the address of the request that the call was about, where the server knows that one."""
+        part, _, rest = path.partition("?")[0].partition("/")
+        if part == "requests" and rest and not isinstance(error, Away) and error.code != "unknown_request":
+            error.at(self.page_of(unquote(rest.partition("/")[0])))
+        return error
 
     def _exchange(self, method: str, path: str, **more: Any) -> http_client.Answer:
         """One exchange."""

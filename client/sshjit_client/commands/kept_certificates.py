@@ -1,24 +1,34 @@
-"""The certificates that are kept on this machine."""
+"""The certificates that are kept on this machine, in files and in agents, of this sign-in and of older ones."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from sshjit import sshcert
 from sshjit.errors import Invalid
 from sshjit.sshcert import Certificate
-from sshjit_client.ssh import certificate_index
+from sshjit_client.connecting import certificate
+from sshjit_client.plain_ssh import certificates
+from sshjit_client.plain_ssh.layout import Layout
+from sshjit_client.ssh import agent_certificates, certificate_index
+from sshjit_client.storage import logins
+from sshjit_client.storage.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A certificate kept on this machine. ``until``: its end by this machine's clock; ``typed``: the host's name."""
+    """A certificate kept on this machine. ``until``: its end by this machine's clock; ``typed``: the host's name.
+
+    ``plain``: it is for plain ssh and other programs.
+    """
 
     path: Path
     certificate: Certificate
     until: int
     typed: str
+    plain: bool = False
 
     @property
     def break_glass(self) -> bool:
@@ -41,7 +51,26 @@ def read(folders: list[Path]) -> list[Kept]:
     return certificates
 
 
+def read_plain(machine: Machine) -> list[Kept]:
+    """Those that plain ssh reads."""
+    kept = (each for folder in machine.login_folders() for each in certificates.all_kept(Layout.of(machine).at(folder)))
+    return [Kept(path, held, until, "", plain=True) for path, held, until in kept]
+
+
 def newest(folders: list[Path], typed: str) -> Kept | None:
     """The one for this host that lives longest."""
     there = [kept for kept in read(folders) if kept.typed.lower() == typed]
     return max(there, key=lambda kept: kept.until, default=None)
+
+
+def remove(machine: Machine, over: Collection[str]) -> list[Certificate]:
+    """Removes what is kept of these requests, which are over: the certificates that were in files, each once.
+
+    Those of older sign-ins too: sessions and shared connections by them go on after a new one.
+    """
+    folders = logins.folders(machine.environ, machine.settings().name)
+    agent_certificates.take_out_of(folders, over)
+    plain, gone = Layout.of(machine), []
+    for folder in folders:
+        gone += certificate.remove_of(folder / "open", over) + certificates.drop(plain.at(folder), over)
+    return list({held.serial: held for held in gone}.values())

@@ -10,7 +10,7 @@ from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
 from sshjit.errors import Invalid, Refused
 from sshjit.terminal_text import fitted
-from sshjit_client.commands import permissions, resolve_request
+from sshjit_client.commands import kept_certificates, permissions, resolve_request
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
@@ -122,6 +122,7 @@ def revoke(machine: Machine, options: Options) -> int:
     session, api = resolve_request.signed_in(machine)
     request = None if options.id is None else resolve_request.id_of(api, session, options.id)
     done = api.revoke(RevokeBody(request, options.certificate, options.login, _reason(machine, options)))
+    kept_certificates.remove(machine, {each.id for each in done.requests})  # they may be one's own
     _print_json(machine, options, wire.encode(done))
     for each in done.requests:
         machine.terminal.say(f"revoked: {request_text.what(each)} of {each.requester.name}")

@@ -6,16 +6,15 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from sshjit.errors import Invalid, SshJitError
+from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_client.api.full import FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.console import exit_codes
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.times import at
-from sshjit_client.identity import installation
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.plain_ssh import ensure as plain
-from sshjit_client.plain_ssh import hosts, own_settings, placement, putty, ssh_config
+from sshjit_client.plain_ssh import failure, hosts, own_settings, placement, putty, ssh_config
 from sshjit_client.plain_ssh.certificates import Pair
 from sshjit_client.plain_ssh.layout import Layout
 from sshjit_client.plain_ssh.person_config import PersonConfig
@@ -122,11 +121,14 @@ def _ensure(parser: Parser) -> Act:
 def ensure(machine: Machine, options: Options) -> int:
     """One line in any case: other programs' output surrounds it."""
     try:
-        pair = plain.ensure(installation.for_host(machine, options.host), options.host, options.account)
+        pair = plain.ensure(machine, options.host, options.account)
     except SshJitError as error:
-        todo = f"; type: {error.hint}" if error.hint else ""
-        machine.terminal.say(f"{options.host}: {error.message}{todo}")
+        machine.terminal.warn(failure.in_one_line(options.host, error))
         return exit_codes.of(error)
+    except OSError as error:
+        here = Failed("machine", f"{error.filename or 'this machine'}: {error.strerror or error}")
+        machine.terminal.warn(failure.in_one_line(options.host, here))
+        return ExitCode.REACH
     if not options.quiet:
         machine.terminal.say(f"{pair.account}@{pair.name} until {at(pair.until)}")
     return ExitCode.OK
@@ -161,7 +163,7 @@ def path(machine: Machine, options: Options) -> int:
 
 def _pair(machine: Machine, typed: str) -> Pair:
     account, _, host = typed.rpartition("@")
-    return plain.ensure(installation.for_host(machine, host), host, account)
+    return plain.ensure(machine, host, account)
 
 
 def _export(parser: Parser) -> Act:

@@ -12,18 +12,17 @@ from sshjit.api.explain import ExplainBody
 from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
 from sshjit_client.api.basic import BasicApi
-from sshjit_client.commands import resolve_request
-from sshjit_client.connecting import certificate, connection
+from sshjit_client.commands import kept_certificates, resolve_request
+from sshjit_client.connecting import connection
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import EXPLAIN, REQUEST
 from sshjit_client.identity import installation, signed_request
 from sshjit_client.option_parser import Act, Build, Options, Parser
-from sshjit_client.plain_ssh import certificates
 from sshjit_client.requests import earlier_request, reason_prompt, request_args, request_text, run_options, waiting
 from sshjit_client.requests.request_args import RequestArgs
 from sshjit_client.requests.request_details import print_request
-from sshjit_client.ssh import agent_certificates, connection_args, sshconfig
+from sshjit_client.ssh import connection_args, sshconfig
 from sshjit_client.storage.machine import Machine
 
 _REQUEST_FLAGS = frozenset(
@@ -101,7 +100,7 @@ def _report(
     """Prints what the server answered to a request, and waits for a decision if that was asked for."""
     request = reply.request
     if request.state not in (RequestState.PENDING, RequestState.APPROVED):
-        raise waiting.over(request)
+        raise waiting.over(api, request)
     if not as_json and not machine.terminal.quiet:
         print_request(machine, api, RequestReply(request))
     if reply.existing:
@@ -174,10 +173,7 @@ def done(machine: Machine, options: Options) -> int:
     grants = resolve_request.open_access(api, options.what, "done")
     ended = [api.close("end", grant.id) for grant in grants]
     over = {grant.id for grant in grants}
-    for folder in machine.login_folders():
-        certificate.remove_of(folder / "open", over)
-        certificates.drop(folder / "plain", over)
-    agent_certificates.take_out_of(machine.login_folders(), over)
+    kept_certificates.remove(machine, over)
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

@@ -13,7 +13,6 @@ from sshjit_client.api.basic import SAME_CLOCK
 from sshjit_client.api.full import FullApi
 from sshjit_client.commands import kept_certificates
 from sshjit_client.commands.kept_certificates import Kept
-from sshjit_client.connecting import certificate
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
@@ -22,7 +21,7 @@ from sshjit_client.identity import sessions
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests import request_text
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
-from sshjit_client.ssh import agent_certificates, reachability
+from sshjit_client.ssh import reachability
 from sshjit_client.storage.machine import Machine, Session
 
 
@@ -60,11 +59,7 @@ def status(machine: Machine, options: Options) -> int:
         ["clock", _clock(api.skew) if not problem else "unknown"],
     ]
     machine.terminal.out(fitted(rows, table_width()))
-    certificates = [
-        kept
-        for kept in kept_certificates.read(machine.login_folders())
-        if name is None or _is_for(kept, name, requests)
-    ]
+    certificates = _kept(machine, name, requests)
     live = [r for r in requests if r.state in (RequestState.PENDING, RequestState.APPROVED)]
     shown = tuple(r for r in (requests[:20] if name else live) if name is None or name in r.hosts)
     if certificates:
@@ -96,8 +91,7 @@ def _print_json(
             "request": kept.certificate.key_id.partition(" ")[0],
             "path": str(kept.path),
         }
-        for kept in kept_certificates.read(machine.login_folders())
-        if host is None or _is_for(kept, host, requests)
+        for kept in _kept(machine, host, requests)
     ]
     live = [
         wire.encode(request) | {"page": api.page_of(request.id)}
@@ -122,13 +116,9 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
         for r in requests
         if r.state not in (RequestState.APPROVED, RequestState.PENDING)
     }
-    agent_certificates.take_out_of(machine.login_folders(), over)
-    for kept in kept_certificates.read(machine.login_folders()):
-        request = kept.certificate.key_id.partition(" ")[0]
-        if request in over:
-            certificate.remove(kept.path)
-            principals = " ".join(kept.certificate.principals)
-            machine.terminal.say(f"removed the certificate for {principals}: its request is {over[request]}")
+    for gone in kept_certificates.remove(machine, over):
+        principals, request = " ".join(gone.principals), gone.key_id.partition(" ")[0]
+        machine.terminal.say(f"removed the certificate for {principals}: its request is {over[request]}")
 
 
 def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple[RequestView, ...]) -> None:
@@ -138,7 +128,8 @@ def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple
         principals = " ".join(dict.fromkeys(p for kept in live for p in kept.certificate.principals))
         machine.terminal.out("")
         _print(machine, f"{host} lets you in if its principals file for the account lists {principals}")
-        if reached := reachability.explain(host, live[0].path):
+        ours = next((kept.path for kept in live if not kept.plain), None)
+        if ours and (reached := reachability.explain(host, ours)):
             _print(machine, reached)
         _print(machine, f"ssh-jit doctor {host} tries it")
     elif any(request.state is RequestState.APPROVED and not request.blocked for request in shown):
@@ -157,6 +148,12 @@ def _print(machine: Machine, sentence: str) -> None:
         machine.terminal.out(line)
 
 
+def _kept(machine: Machine, host: str | None, requests: tuple[RequestView, ...]) -> list[Kept]:
+    """The certificates on this machine, plain ssh's last; ``host``: only what concerns it."""
+    both = kept_certificates.read(machine.login_folders()) + kept_certificates.read_plain(machine)
+    return [kept for kept in both if host is None or _is_for(kept, host, requests)]
+
+
 def _is_for(kept: Kept, host: str, requests: tuple[RequestView, ...]) -> bool:
     ids = {host, *(i for request in requests if host in request.hosts for i in request.host_ids)}
     return any(p.partition("@")[2] in ids for p in kept.certificate.principals)
@@ -167,9 +164,10 @@ def _certificates(certificates: list[Kept]) -> str:
     for kept in certificates:
         left = kept.until - int(time.time())
         command = dict(kept.certificate.critical).get("force-command") or "any"
+        before, after = f"{BREAK_GLASS_MARK} " if kept.break_glass else "", " (plain ssh)" if kept.plain else ""
         rows.append(
             [
-                f"{f'{BREAK_GLASS_MARK} ' if kept.break_glass else ''}{' '.join(kept.certificate.principals)}",
+                f"{before}{' '.join(kept.certificate.principals)}{after}",
                 at(kept.until),
                 durations.show(left) if left > 0 else "expired",
                 str(kept.certificate.serial),

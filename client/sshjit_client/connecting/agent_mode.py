@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sshjit.bundle import Bundle
-from sshjit.errors import Failed, SshJitError
+from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_client.connecting.certificate import CheckedCertificate
 from sshjit_client.ssh import agent_certificates, certificate_index, known_hosts, private_key, sshconfig
 from sshjit_client.ssh.agent import Agent, Destination
+from sshjit_client.storage import logins
 from sshjit_client.storage.machine import Machine, Session
 from sshjit_client.storage.settings import IN_AGENT
 
@@ -69,6 +70,10 @@ def put(
     except SshJitError as error:
         machine.terminal.say(f"{error.message}: {_INSTEAD}")
         return ""
+    if not logins.is_kept(session):  # what signed out looked into the agent before
+        ours = {agent_certificates.blob_of(line) for line, _, _ in parts}
+        agent_certificates.take_out([agent], ours.__contains__)
+        raise Refused("login_needed", "you signed out meanwhile", hint="ssh-jit login")
     return agent.path
 
 

@@ -258,20 +258,33 @@ def remove(path: Path) -> None:
     _remove(path)
 
 
-def remove_of(folder: Path, requests: Collection[str]) -> None:
-    """Removes the certificates of these requests, which are over; and those of which nobody can say whose they are."""
+def remove_of(folder: Path, requests: Collection[str]) -> list[sshcert.Certificate]:
+    """Removes the certificates of these requests, which are over; and those of which nobody can say whose they are.
+
+    Returns the former.
+    """
+    gone = []
     for path in folder.glob("*.conf"):
-        request = request_of(path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub"))
+        certificate = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub")
+        held, request = read(certificate), request_of(certificate)
         if request is None or request in requests:
             remove(path)
+            gone += [held] if held else []
+    return gone
+
+
+def read(path: Path) -> sshcert.Certificate | None:
+    """The certificate in a file; ``None`` if it is gone, or damaged."""
+    try:
+        return sshcert.parse_line(path.read_text("ascii"))[0]
+    except (OSError, ValueError, Invalid):
+        return None
 
 
 def request_of(certificate: Path) -> str | None:
     """The request that a kept certificate is of, by its key id; ``None`` where nobody can say."""
-    try:
-        return sshcert.parse_line(certificate.read_text("ascii"))[0].key_id.partition(" ")[0]
-    except (OSError, ValueError, Invalid):
-        return None
+    held = read(certificate)
+    return held.key_id.partition(" ")[0] if held else None
 
 
 def _remove(path: Path) -> None:

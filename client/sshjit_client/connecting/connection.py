@@ -357,5 +357,5 @@ def _wait(machine: Machine, api: BasicApi, reply: AskReply, *, wait: bool) -> Ce
             raise waiting.not_waiting(api, request)
         request = waiting.until_decided(api, request, machine)
     elif request.state is not RequestState.APPROVED:
-        raise waiting.over(request)
+        raise waiting.over(api, request)
     return api.certificate(request.id)

@@ -72,10 +72,10 @@ class Terminal:
         self._line("hint: ", text)
 
     def error(self, error: SshJitError) -> None:
-        """Prints an error in two lines."""
+        """Prints an error in two lines; the address of the request that it is about ends the hint."""
         self.warn(error.message)
-        if error.hint:
-            self.hint(error.hint)
+        if hint := "; ".join(filter(None, (error.hint, error.page))):
+            self.hint(hint)
 
     def progress(self, text: str) -> None:
         """Rewrites the status line in place. Without a terminal that can do so it prints nothing."""

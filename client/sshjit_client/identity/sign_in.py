@@ -29,6 +29,7 @@ from sshjit_client.console.terminal import Terminal
 from sshjit_client.identity import browser, installation, provider_endpoints, sign_out, workload
 from sshjit_client.identity.browser import Loopback
 from sshjit_client.identity.oidc import Attempt
+from sshjit_client.network import http_client
 from sshjit_client.ssh import openssh
 from sshjit_client.storage import logins, paths
 from sshjit_client.storage import settings as settings_of
@@ -36,6 +37,9 @@ from sshjit_client.storage.machine import Machine, Session
 
 TIMEOUT = 300
 """Seconds that a person has to sign in."""
+LONGEST = provider_endpoints.PATIENCE + TIMEOUT + openssh.SIGNING + 6 * http_client.DEADLINE
+"""Seconds that a sign-in takes at most. Its exchanges: the bundle twice, and once more for a provider; the tokens, the
+sign-in at the server, and its hosts. Who waits for another one's sign-in waits so long."""
 _REFUSED = "agent refused operation"
 _CONSTRAINED = "a key that was added for some hosts only (ssh-add -h) signs nothing else; add it without, or use a file"
 SHOW_ADDRESS_AFTER = 4
@@ -79,7 +83,8 @@ def once(machine: Machine, options: SignInOptions, other_than: Session | None) -
         session = machine.session(time.time()) if options.plain else None
         return None if session is None or (other_than and session.token == other_than.token) else session
 
-    with logins.alone(machine.environ, name, machine.terminal.say, lambda: newer() is not None) as needed:
+    say = machine.terminal.say
+    with logins.alone(machine.environ, name, say, lambda: newer() is not None, LONGEST) as needed:
         session = None if needed else newer()
         return session or _sign_in(machine, options)
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sshjit import sshcert
 from sshjit.bundle import Bundle
-from sshjit.errors import Invalid
-from sshjit_client.connecting.certificate import CheckedCertificate, request_of
+from sshjit.sshcert import Certificate
+from sshjit_client.connecting.certificate import CheckedCertificate, read, request_of
 from sshjit_client.plain_ssh.fast import SPARE
 from sshjit_client.plain_ssh.layout import IDENTITY, LIVE, Layout, way_to
 from sshjit_client.ssh import known_hosts
@@ -27,6 +27,7 @@ from sshjit_client.storage import files, one_line
 
 NO_ACCOUNT = "-"
 """Who one is where nobody named an account, in ``NAME.live``."""
+_BESIDE = "-cert.pub"
 LITERAL = "%r"
 """What programs pass that do not know the token."""
 
@@ -61,18 +62,14 @@ def account_of(layout: Layout, name: str) -> str:
     """The account of the certificate that counts where nobody named one; empty if there is none that lives."""
     if not live(layout, name, NO_ACCOUNT):
         return ""
-    try:
-        held = sshcert.parse_line(layout.certificate(name).read_text("ascii"))[0]
-    except (OSError, UnicodeDecodeError, Invalid):
-        return ""
-    return held.principals[0].partition("@")[0]
+    held = read(layout.certificate(name))
+    return held.principals[0].partition("@")[0] if held else ""
 
 
 def pair(layout: Layout, name: str, account: str, *, usual: bool) -> Pair:
     """The files of a name; ``usual``: of the account that counts where nobody names one."""
-    stem = name if usual else f"{account}@{name}"
-    until = live(layout, name, account)
-    agent = agent_of(layout, name, account)
+    stem, kept = (name, NO_ACCOUNT) if usual else (f"{account}@{name}", account)
+    until, agent = live(layout, name, kept), agent_of(layout, name, kept)
     return Pair(name, account, layout.key(stem), layout.certificate(stem), layout.known_hosts(name), until, agent)
 
 
@@ -89,9 +86,10 @@ def keep(
 ) -> None:
     """Writes a certificate and what goes with it; the line that says until when it lives comes last.
 
+    The folder is there: where it is gone, so is the sign-in.
+
     ``agent``: the socket of the agent that has it; empty: ssh reads it from its file.
     """
-    files.private_folder(layout.folder)
     files.write(layout.known_hosts(name), known_hosts.text(bundle, name, checked.route.port), durable=False)
     stems = [f"{checked.login}@{name}", *([name] if usual else [])]
     for stem in stems:
@@ -108,12 +106,17 @@ def keep(
     _write(layout, name, [*_lines(layout, name), *new])
 
 
-def read_from_files(layout: Layout, name: str) -> None:
-    """Lets ssh read all certificates for a name from their files: its agent has them no more."""
-    for stem in {name, way_to(name), *(f"{line.account}@{name}" for line in _lines(layout, name))}:
+def read_from_files(layout: Layout, name: str, account: str | None) -> None:
+    """Lets ssh read the certificate of an account, the usual one if none is named, from its file, and the way there."""
+    for stem in (name if account is None else f"{account}@{name}", way_to(name)):
         if layout.certificate(stem).exists():
             _lead(layout, stem, in_agent=False)
-    _write(layout, name, [_Line(line.account, line.until) for line in _lines(layout, name)])
+    words = no_account() if account is None else (account,)
+    _write(
+        layout,
+        name,
+        [replace(line, agent="" if line.account in words else line.agent) for line in _lines(layout, name)],
+    )
 
 
 def _lead(layout: Layout, stem: str, *, in_agent: bool) -> None:
@@ -134,19 +137,53 @@ def remove_dead(layout: Layout, name: str, account: str) -> None:
     """
     if live(layout, name, account):
         return
-    for stem in [name, way_to(name)] if account == NO_ACCOUNT else [f"{account}@{name}"]:
+    stems = [name if account == NO_ACCOUNT else f"{account}@{name}"]
+    if not _lines(layout, name):  # else another account may still pass through the bastion
+        stems.append(way_to(name))
+    for stem in stems:
         for path in (layout.key(stem), layout.certificate(stem), *_identity(layout.key(stem))):
             path.unlink(missing_ok=True)
 
 
-def drop(folder: Path, requests: Collection[str]) -> None:
-    """Removes the certificates of these requests, which are over: hosts refuse them from now on."""
-    for path in folder.glob("*-cert.pub"):
-        if request_of(path) in requests:
-            stem = path.name.removesuffix("-cert.pub")
-            live, key = path.with_name(f"{stem.rpartition('@')[2]}{LIVE}"), path.with_name(stem)
-            for gone in (live, path, key, *_identity(key)):
-                gone.unlink(missing_ok=True)
+def all_kept(layout: Layout) -> list[tuple[Path, Certificate, int]]:
+    """The certificates for hosts, each once, with its file and its end by this machine's clock."""
+    kept: dict[int, tuple[Path, Certificate, int]] = {}
+    for path in sorted(layout.folder.glob(f"*{_BESIDE}")):
+        account, _, name = path.name.removesuffix(_BESIDE).rpartition("@")
+        held = None if "~" in name else read(path)
+        if held is not None:
+            kept[held.serial] = (path, held, live(layout, name, account or NO_ACCOUNT) or held.valid_before)
+    return list(kept.values())
+
+
+def drop(layout: Layout, requests: Collection[str]) -> list[Certificate]:
+    """Removes the certificates of these requests, which are over: hosts refuse them from now on. Returns them."""
+    stems = [path.name.removesuffix(_BESIDE) for path in layout.folder.glob(f"*{_BESIDE}")]
+    ways = {way_to(path.name.removesuffix(LIVE)): path.name for path in layout.folder.glob(f"*{LIVE}")}
+    by_name: dict[str, list[str]] = {}
+    for stem in stems:
+        if not stem.endswith(IDENTITY) and request_of(layout.certificate(stem)) in requests:
+            by_name.setdefault(ways.get(stem, stem).rpartition("@")[2].removesuffix(LIVE), []).append(stem)
+    gone = []
+    for name, of_name in by_name.items():
+        with suppress(FileNotFoundError), files.alone(layout.lock(name)):  # or the whole sign-in is removed meanwhile
+            still = [stem for stem in of_name if request_of(layout.certificate(stem)) in requests]
+            gone += [_forget(layout, name, stem) for stem in still]
+    return [certificate for certificate in gone if certificate is not None]
+
+
+def _forget(layout: Layout, name: str, stem: str) -> Certificate | None:
+    """Removes a certificate and the lines that say that it lives: of a bastion's all, for it leads there no more."""
+    held, account = read(layout.certificate(stem)), stem.rpartition("@")[0]
+    words = (account,) if account else no_account()
+    left = [line for line in _lines(layout, name) if line.account not in words and stem != way_to(name)]
+    if left:
+        _write(layout, name, left)
+    else:
+        layout.live(name).unlink(missing_ok=True)
+    for path in (layout.certificate(stem), layout.key(stem), *_identity(layout.key(stem))):
+        path.unlink(missing_ok=True)
+    return held
 
 
 def _identity(key: Path) -> tuple[Path, Path]:

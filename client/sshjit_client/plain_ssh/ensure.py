@@ -7,67 +7,90 @@ gives at once, and says otherwise in one line what to type.
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from sshjit import names, sshkey
 from sshjit.api.ask import AskBody
 from sshjit.api.explain import ExplainReply
 from sshjit.api.views import CertificateView, RequestState
-from sshjit.errors import Failed, Refused, SshJitError
+from sshjit.errors import Refused, SshJitError
 from sshjit_client import trusted_bundle
-from sshjit_client.api.full import FullApi
+from sshjit_client.api.full import Filter, FullApi
 from sshjit_client.connecting import agent_mode, certificate
-from sshjit_client.identity import signed_request
-from sshjit_client.plain_ssh import certificates, hosts, ssh_config
+from sshjit_client.identity import installation, sessions, sign_out, signed_request
+from sshjit_client.plain_ssh import certificates, deadline, hosts, ssh_config
 from sshjit_client.plain_ssh.certificates import Pair
 from sshjit_client.plain_ssh.layout import Layout
 from sshjit_client.requests import explained_hosts
 from sshjit_client.ssh import agent_certificates
-from sshjit_client.storage import files
+from sshjit_client.storage import files, logins
 from sshjit_client.storage.machine import Machine, Session
-
-MOST = 8
-"""Seconds after which we give up: whoever types ``ssh web1`` waits for us."""
 
 
 def ensure(machine: Machine, typed: str, account: str = "") -> Pair:
-    """A certificate that lives, for this name; with ``account``, for that one.
+    """A certificate that lives, for this name; with ``account``, for that one. It takes ``deadline.MOST`` s at most.
 
     Raises:
         SshJitError: why there is none. The hint is what to type.
 
     """
-    name, there = names.host_alias(names.lowered(typed)), Layout.of(machine)
+    name = names.host_alias(names.lowered(typed))
     wanted = None if account in ("", *certificates.no_account()) else names.login_name(account)
+    with deadline.over(name):
+        machine = installation.for_host(machine, typed)
+        while True:
+            session = _held(machine, name, wanted or certificates.NO_ACCOUNT)
+            there = Layout.of(machine)
+            if _by(machine, session, there.at(Path(session.folder)), name, wanted):
+                who = wanted or certificates.account_of(there, name)
+                return certificates.pair(there, name, who, usual=wanted is None)
+
+
+def _held(machine: Machine, name: str, account: str) -> Session:
+    """The current sign-in, whose folder nobody removes as long as this process runs.
+
+    Raises:
+        Refused: ``login_needed``.
+
+    """
+    while (session := machine.session(time.time())) is not None:
+        if logins.hold(session):
+            return session
+    certificates.remove_dead(Layout.of(machine), name, account)
+    raise sessions.login_needed(machine)
+
+
+def _by(machine: Machine, session: Session, there: Layout, name: str, wanted: str | None) -> bool:
+    """Sees to it that this sign-in has a live certificate; whether it is still the current one then.
+
+    All is read and written in its own folder: ``current`` may lead to another one at any moment.
+    """
+    try:
+        files.private_folder(there.folder)
+        with files.alone(there.lock(name)):
+            _draw_or_settle(machine, session, there, name, wanted)
+    except FileNotFoundError:
+        if logins.is_kept(session):
+            raise
+    if machine.login_folders()[:1] == [Path(session.folder)]:
+        return True
+    sign_out.withdraw(machine, [session])
+    return False
+
+
+def _draw_or_settle(machine: Machine, session: Session, there: Layout, name: str, wanted: str | None) -> None:
     kept = wanted or certificates.NO_ACCOUNT
-    session = machine.session(time.time())
-    if session is None:
+    if not certificates.live(there, name, kept):
         certificates.remove_dead(there, name, kept)
-        raise Refused("login_needed", "you are not signed in", hint="ssh-jit login")
-    files.private_folder(there.folder)
-    with _deadline(name), files.alone(there.lock(name)):
-        if not certificates.live(there, name, kept):
-            certificates.remove_dead(there, name, kept)
-            _draw(machine, session, there, name, wanted)
-        elif agent := certificates.agent_of(there, name, kept):
-            _settle(machine, there, name, agent)
-    who = wanted or certificates.account_of(there, name)
-    return certificates.pair(there, name, who, usual=wanted is None)
-
-
-def _settle(machine: Machine, there: Layout, name: str, agent: str) -> None:
-    """Lets ssh read the certificate from its file, where the agent that ssh asks has it no more, or is another one."""
-    asked = agent_certificates.socket_for(machine.environ, _agent_setting(there, name))
-    if asked != agent or not agent_certificates.holds(agent, there.certificate(name)):
-        machine.terminal.say(f"{name}: {agent_mode.gone(asked or 'of this session')}")
-        certificates.read_from_files(there, name)
+        _draw(machine, session, there, name, wanted)
+    elif agent := certificates.agent_of(there, name, kept):
+        asked = agent_certificates.socket_for(machine.environ, _agent_setting(there, name))
+        if asked != agent or not all(agent_certificates.holds(agent, path) for path in there.shown(name, wanted)):
+            machine.terminal.say(f"{name}: {agent_mode.gone(asked or 'of this session')}")
+            certificates.read_from_files(there, name, wanted)
 
 
 def _agent_setting(there: Layout, name: str) -> str:
@@ -94,12 +117,12 @@ def _draw(machine: Machine, session: Session, there: Layout, name: str, wanted: 
         replace(checked, host=name),
         bundle=bundle,
         values={"identityagent": known.agent} if known else {},
-        folder=there.folder.resolve().parent,
+        folder=there.folder.parent,
         skew=api.certain_skew,
     )
     certificates.keep(there, name, checked, bundle, Path(session.key), until=until, usual=usual, agent=agent)
     if written and known:
-        _follow(machine, there, written, known, checked)
+        _follow(machine, written, known, checked)
 
 
 def _view(machine: Machine, session: Session, api: FullApi, name: str, account: str | None) -> CertificateView:
@@ -112,7 +135,7 @@ def _view(machine: Machine, session: Session, api: FullApi, name: str, account: 
     shown = f"{account}@{name}" if account else name
     would = api.explain(explained_hosts.question((name,), account))
     if would.verdict != "allow":
-        raise _needs(would, shown)
+        raise _needs(would, shown).at(_page_of_pending(api, would))
     ask = AskBody((name,), account, "shell", None, None, "", certificate=True)
     reply = api.ask(ask)
     if reply.challenge is not None:
@@ -121,12 +144,23 @@ def _view(machine: Machine, session: Session, api: FullApi, name: str, account: 
         reply = signed_request.answer(machine, session, ask, reply, api.ask)
     if reply.certificate is not None and not reply.request.break_glass:
         return reply.certificate
+    page = api.page_of(reply.request.id)
     if reply.request.break_glass:
         text = f"{shown} is open by emergency access alone, which plain ssh does not use"
-        raise Refused("person_needed", text, hint=f"ssh-jit break-glass {shown}")
+        raise Refused("person_needed", text, hint=f"ssh-jit break-glass {shown}").at(page)
     if reply.request.state is not RequestState.APPROVED:
-        raise Refused("person_needed", f"{shown} waits for an approval", hint=f"ssh-jit {shown}")
+        raise Refused("person_needed", f"{shown} waits for an approval", hint=f"ssh-jit {shown}").at(page)
     return api.certificate(reply.request.id)
+
+
+def _page_of_pending(api: FullApi, would: ExplainReply) -> str:
+    """The address of the request that waits for an approval already; empty if none does."""
+    if would.verdict != "approval" or not would.message:
+        return ""
+    with suppress(SshJitError):
+        waiting = [request.id for request in api.requests("mine", Filter(state=RequestState.PENDING)).requests]
+        return next((api.page_of(request) for request in waiting if request in would.message.split()), "")
+    return ""
 
 
 def _needs(would: ExplainReply, shown: str) -> SshJitError:
@@ -145,18 +179,14 @@ def _needs(would: ExplainReply, shown: str) -> SshJitError:
 
 
 def _follow(
-    machine: Machine,
-    there: Layout,
-    written: hosts.PlainHosts,
-    known: hosts.PlainHost,
-    checked: certificate.CheckedCertificate,
+    machine: Machine, written: hosts.PlainHosts, known: hosts.PlainHost, checked: certificate.CheckedCertificate
 ) -> None:
     """Mends the written configuration where the host, or the bastion before it, has moved."""
     now = hosts.moved(known, checked)
     if now == known:
         return
     changed = hosts.PlainHosts(tuple(now if host == known else host for host in written.hosts), written.created)
-    write(there, changed)
+    write(Layout.of(machine), changed)
     machine.terminal.say(f"{known.name} has moved: connect again")
 
 
@@ -166,19 +196,3 @@ def write(there: Layout, written: hosts.PlainHosts) -> None:
     files.private_folder(there.included.parent)
     files.write(there.included, text)
     files.save(there.hosts, written)
-
-
-@contextmanager
-def _deadline(name: str) -> Iterator[None]:
-    """Ends whatever takes longer than ``MOST`` seconds."""
-
-    def over(_: int, __: FrameType | None) -> NoReturn:
-        raise Failed("too_slow", f"no certificate for {name} within {MOST} s", hint=f"ssh-jit {name}")
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, MOST)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sshjit_client import trusted_bundle
@@ -50,6 +50,10 @@ class Layout:
             in_agent=settings.certificates == IN_AGENT,
         )
 
+    def at(self, login: Path) -> Layout:
+        """The same in the folder of one sign-in, whichever is current."""
+        return replace(self, folder=login / "plain")
+
     @property
     def hosts(self) -> Path:
         """What ``included`` was made of."""
@@ -62,6 +66,11 @@ class Layout:
     def certificate(self, name: str) -> Path:
         """The certificate beside the key, where other programs look for it."""
         return self.folder / f"{name}-cert.pub"
+
+    def shown(self, name: str, account: str | None) -> list[Path]:
+        """The certificates that ssh shows for an account, the usual one if none is named, and on the way there."""
+        files = (self.certificate(name if account is None else f"{account}@{name}"), self.certificate(way_to(name)))
+        return [path for path in files if path.exists()]
 
     def identity(self, name: str) -> Path:
         """What ssh is told in agent mode: it leads to the certificate if the agent has it, and else to the key."""

@@ -45,7 +45,7 @@ def report(
     if isinstance(body, AskBody) and body.duration is not None and body.duration != request.duration:
         machine.terminal.warn(_other_duration(request, body.duration, api.skew))
     if lost and confirm and not machine.terminal.confirm("go on by the earlier reason?"):
-        raise Invalid("other_reason", "nothing was done by the earlier reason")
+        raise Invalid("other_reason", "nothing was done by the earlier reason").at(api.page_of(request.id))
 
 
 def how_to_change(request: RequestView) -> str:

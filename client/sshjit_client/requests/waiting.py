@@ -43,17 +43,20 @@ def until_decided(
             if request.state is not RequestState.PENDING or request.blocked:
                 break
             if problem and request.pending_until - api.skew < time.time():
-                raise problem
+                raise problem.at(api.page_of(request.id))
             wait.show(request, problem)
             sleep(PAUSE)
     except KeyboardInterrupt:
-        raise kept(request, api.skew, "stopped waiting") from None
+        raise kept(api, request, "stopped waiting") from None
     if wait.shown:
         notification.call(machine.terminal, machine.environ, f"{what(request)}: {request.state.value}")
     if request.state is RequestState.PENDING:
         problem_text = f"nobody can approve it any more: {request.blocked}"
-        raise Refused("policy_changed", problem_text, hint=f"{_again(request)} requests it again")
-    return _decided(request, machine.terminal)
+        raise _about(api, request, "policy_changed", problem_text, f"{_again(request)} requests it again")
+    if request.state is not RequestState.APPROVED:
+        raise over(api, request)
+    machine.terminal.say(granted(request))
+    return request
 
 
 @dataclass(slots=True)
@@ -98,16 +101,18 @@ class _Wait:
 
 def not_waiting(api: BasicApi, request: RequestView) -> Refused:
     """The error of a connection that shall not wait."""
-    return kept(request, api.skew, f"{missing(request.steps)}: {api.page_of(request.id)}")
+    return kept(api, request, missing(request.steps))
 
 
-def kept(request: RequestView, skew: int, why: str) -> Refused:
+def kept(api: BasicApi, request: RequestView, why: str) -> Refused:
     """The error that says that a request lives on, and how to go on with it."""
-    return Refused(
-        "waiting",
-        f"{why}; {request.id} stays open until {at(request.pending_until - skew)}",
-        hint=f"{_again(request)} picks it up; ssh-jit cancel {short(request.id)} cancels it",
-    )
+    text = f"{why}; {request.id} stays open until {at(request.pending_until - api.skew)}"
+    hint = f"{_again(request)} picks it up; ssh-jit cancel {short(request.id)} cancels it"
+    return _about(api, request, "waiting", text, hint)
+
+
+def _about(api: BasicApi, request: RequestView, code: str, text: str, hint: str) -> Refused:
+    return Refused(code, text, hint=hint).at(api.page_of(request.id))
 
 
 def _again(request: RequestView) -> str:
@@ -119,13 +124,6 @@ def _look(api: BasicApi, request: RequestView) -> tuple[RequestView, SshJitError
         return api.request(request.id), None
     except Failed as error:
         return request, error
-
-
-def _decided(request: RequestView, terminal: Terminal) -> RequestView:
-    if request.state is RequestState.APPROVED:
-        terminal.say(granted(request))
-        return request
-    raise over(request)
 
 
 def granted(request: RequestView) -> str:
@@ -140,8 +138,12 @@ def granted(request: RequestView) -> str:
     return f"approved{by}{length}"
 
 
-def over(request: RequestView) -> Refused:
+def over(api: BasicApi, request: RequestView) -> Refused:
     """The error that says how a request ended."""
+    return _over(request).at(api.page_of(request.id))
+
+
+def _over(request: RequestView) -> Refused:
     if request.state is RequestState.DENIED:
         last = request.decisions[-1] if request.decisions else None
         by = f" by {last.person.name}" if last else ""

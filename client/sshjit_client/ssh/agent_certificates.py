@@ -47,7 +47,7 @@ def put(
         Failed: ``agent_failed``: it is not there.
 
     """
-    blob = _blob(line)
+    blob = blob_of(line)
     for only in dict.fromkeys((destination, None)):
         if agent.add(blob, key, comment, seconds, only) and blob in agent.held():
             return
@@ -69,7 +69,7 @@ def binds(environ: Mapping[str, str]) -> bool:
 def holds(socket: str, certificate: Path) -> bool:
     """Whether the agent at this socket holds the certificate in this file."""
     try:
-        return _blob(certificate.read_text("ascii")) in Agent(socket).held()
+        return blob_of(certificate.read_text("ascii")) in Agent(socket).held()
     except (OSError, ValueError, SshJitError):
         return False
 
@@ -99,7 +99,7 @@ def take_out(of: Iterable[Agent], wanted: Callable[[bytes], bool]) -> int:
 def take_out_of(folders: Iterable[Path], requests: Collection[str]) -> None:
     """Removes the certificates of these requests, which are over, from the agents that got any of these sign-ins."""
     if requests:
-        take_out(agents({}, folders), lambda blob: _request_of(blob) in requests)
+        take_out(agents({}, folders), lambda blob: request_of(blob) in requests)
 
 
 def key_line(blob: bytes) -> str:
@@ -111,14 +111,15 @@ def key_line(blob: bytes) -> str:
     return ""
 
 
-def _request_of(blob: bytes) -> str | None:
+def request_of(blob: bytes) -> str | None:
     """The request that a certificate is of, by its key id; ``None`` where nobody can say."""
     with suppress(Invalid):
         return sshcert.parse_blob(blob)[0].key_id.partition(" ")[0]
     return None
 
 
-def _blob(line: str) -> bytes:
+def blob_of(line: str) -> bytes:
+    """The blob in a line ``type base64``."""
     return base64.b64decode(line.split(None, 2)[1])
 
 

@@ -20,8 +20,6 @@ if sys.platform != "win32":
 
 LOOK = 0.2
 """Seconds between two looks whether the lock is free."""
-PATIENCE = 330
-"""Seconds that we wait for somebody's sign-in: longer than a person has for it."""
 
 
 def take(handle: int, *, shared: bool = False) -> bool:
@@ -37,27 +35,35 @@ def take(handle: int, *, shared: bool = False) -> bool:
     return True
 
 
-def wait_for(handle: int, say: Callable[[str], object], over: Callable[[], bool]) -> bool:
-    """Waits for the lock of the one who signs in, or until ``over``; whether it is ours, and there is a need for it.
+def wait_for(handle: int, say: Callable[[str], object], over: Callable[[], bool], patience: float) -> bool:
+    """Waits for the lock of those who sign in, or until ``over``; whether it is ours, and there is a need for it.
+
+    ``patience``: seconds for each of them; they come one after the other where the first gives up.
 
     Raises:
         Failed: ``sign_in_busy``.
 
     """
-    until, announced = time.monotonic() + PATIENCE, False
+    holder, until, announced = "", time.monotonic() + patience, False
     while not take(handle):
         if over():
             return False
+        process = _holder(handle)
         if not announced:
             announced = True
-            process = _holder(handle)
-            say(f"another ssh-jit of yours signs in{f' (process {process})' if process else ''}; waiting for it")
+            say(f"another ssh-jit of yours signs in{_process(process)}; waiting for it")
+        if process != holder:
+            holder, until = process, time.monotonic() + patience
         if time.monotonic() > until:
-            text = "another ssh-jit of yours has been signing in for too long"
+            text = f"another ssh-jit of yours{_process(process)} has been signing in for too long"
             raise Failed("sign_in_busy", text, hint="end it, then ssh-jit login")
         time.sleep(LOOK)
     _sign(handle)
     return not over()
+
+
+def _process(number: str) -> str:
+    return f" (process {number})" if number else ""
 
 
 def _holder(handle: int) -> str:

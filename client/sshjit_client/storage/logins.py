@@ -25,6 +25,8 @@ _NEW = ".new-"
 """The beginning of the name of a folder that is not whole yet."""
 _ROOM = b"\0" * 65536
 """What must fit into a place before a person signs in: more than a sign-in takes."""
+_MOVE = 900
+"""Seconds that moving the sign-in of an earlier version waits for whoever signs in: longer than that takes."""
 
 Say = Callable[[str], object]
 
@@ -79,12 +81,19 @@ def hold(session: Session) -> bool:
     """
     with suppress(OSError):
         file_locks.take(os.open(session.folder, os.O_RDONLY), shared=True)  # the system closes it
+    return is_kept(session)
+
+
+def is_kept(session: Session) -> bool:
+    """Whether a sign-in is still here; it is gone once the person has signed out."""
     return Path(session.folder, SESSION).exists()
 
 
 @contextmanager
-def alone(environ: Mapping[str, str], name: str, say: Say, over: Callable[[], bool]) -> Iterator[bool]:
+def alone(environ: Mapping[str, str], name: str, say: Say, over: Callable[[], bool], patience: float) -> Iterator[bool]:
     """Waits until nobody else signs in, or until ``over``; the value is whether a sign-in is still needed.
+
+    ``patience``: seconds that we wait for each of those who sign in before us.
 
     Raises:
         Failed: ``sign_in_busy``.
@@ -92,7 +101,7 @@ def alone(environ: Mapping[str, str], name: str, say: Say, over: Callable[[], bo
     """
     handle = files.in_first(places(environ), lambda place: _lock_file(place, name), lambda _: None)
     try:
-        yield file_locks.wait_for(handle, say, over)
+        yield file_locks.wait_for(handle, say, over, patience)
     finally:
         os.close(handle)
 
@@ -141,28 +150,45 @@ def publish(environ: Mapping[str, str], folder: Path, session: Session) -> Sessi
     return replace(kept, folder=str(final))
 
 
-def prune(environ: Mapping[str, str], name: str, live: Callable[[str], bool]) -> list[str]:
+def prune(environ: Mapping[str, str], name: str, live: Callable[[str], bool]) -> None:
     """Removes sign-ins that are not current, that nobody holds and that have no ``live`` certificates.
 
-    Returns their public keys. Only the one who is ``alone`` may call it: what is not whole now never will be.
+    Only the one who is ``alone`` may call it: what is not whole now never will be.
     """
+    for there in _older(environ, name):
+        if not any(live(str(folder)) for folder in there) and not any(map(_held, there)):
+            _remove(there)
+
+
+def idle(environ: Mapping[str, str], name: str) -> list[Session]:
+    """The sign-ins that are not current and that nobody holds."""
+    return [session for there in _older(environ, name) if not any(map(_held, there)) for session in _sessions(there)]
+
+
+def _older(environ: Mapping[str, str], name: str) -> list[list[Path]]:
+    """The folders of each sign-in that is not current, whole or not."""
     counts = {Path(folder).name for folder in paths.login_folders(environ, name)}
-    gone = []
-    for login, there in _all(environ, name).items():
-        if login not in counts and not any(live(str(folder)) for folder in there):
-            gone += _remove(there, by_force=False)
-    return gone
+    return [there for login, there in _all(environ, name).items() if login not in counts]
 
 
-def forget(environ: Mapping[str, str], name: str) -> list[str]:
-    """Removes every sign-in with its key and certificates, used or not; the public keys of the removed ones."""
-    gone = []
+def close(environ: Mapping[str, str], name: str) -> list[Session]:
+    """Ends every sign-in on this machine, whose files stay until ``forget``; all that were whole."""
+    closed = []
     for place in places(environ):
         _unlink(place / name / "current")
     for login, there in _all(environ, name).items():
         if not login.startswith(_NEW):  # somebody is just signing in
-            gone += _remove(there, by_force=True)
-    return gone
+            closed += _sessions(there)
+            for folder in there:
+                _unlink(folder / SESSION)
+    return closed
+
+
+def forget(environ: Mapping[str, str], name: str) -> None:
+    """Removes every sign-in with its key and certificates, used or not."""
+    for login, there in _all(environ, name).items():
+        if not login.startswith(_NEW):
+            _remove(there)
 
 
 def folders(environ: Mapping[str, str], name: str) -> list[Path]:
@@ -180,17 +206,20 @@ def _all(environ: Mapping[str, str], name: str) -> dict[str, list[Path]]:
     return by_login
 
 
-def _remove(there: list[Path], *, by_force: bool) -> list[str]:
-    """Removes the folders of one sign-in, unless somebody works by it; its public key, if it can be read."""
-    public = []
+def _sessions(there: list[Path]) -> list[Session]:
+    """The sign-in in these folders, whether it has expired or not; none where it is not whole, or damaged."""
+    whole = []
     for folder in there:
-        if not by_force and _held(folder):
-            return []
         with suppress(Failed):
             session = files.load(folder / SESSION, Session)
-            public += [session.public] if session else []
+            whole += [replace(session, folder=str(folder))] if session else []
+    return whole
+
+
+def _remove(there: list[Path]) -> None:
+    """Removes the folders of one sign-in."""
+    for folder in there:
         _remove_tree(folder)
-    return public
 
 
 def _held(folder: Path) -> bool:
@@ -223,7 +252,7 @@ def take_over(environ: Mapping[str, str], name: str, url: str, say: Say) -> None
     for place in places(environ):
         if not paths.private(str(place)) or not (place / SESSION).exists():
             continue
-        with alone(environ, name, say, over=lambda: False), suppress(Failed, OSError):
+        with alone(environ, name, say, lambda: False, _MOVE), suppress(Failed, OSError):
             session = files.load(place / SESSION, Session)
             if session is None or session.url != url:
                 continue

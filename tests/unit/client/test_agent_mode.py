@@ -10,14 +10,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshcert
-from sshjit.errors import Failed, Invalid
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client.plain_ssh import ensure
 from sshjit_client.ssh import agent, agent_certificates, private_key
 from sshjit_client.ssh.agent import Agent, Destination
+from sshjit_client.storage import logins
+from sshjit_client.storage.machine import Machine
 from tests.support.soft_agent import FAILURE, answering, with_key
 from tests.support.softkey import SoftKey
 from tests.support.waiting import wait_until
@@ -144,6 +148,68 @@ def test_it_goes_with_its_access(world: World, tmp_path: Path, end: str) -> None
     assert [line.split()[0] for line in held(world)] == ["ssh-ed25519"], "the person's own"
 
 
+def test_a_new_sign_in_leaves_nothing_of_the_older_one(world: World, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    make_key(own)
+    ssh_add(world, str(own))
+    works(world, "web1")
+    assert world.laptop.run("ensure", "web1").returncode == 0
+    assert len(held(world)) == 3
+    assert world.laptop.run("login").returncode == 0
+    assert [line.split()[0] for line in held(world)] == ["ssh-ed25519"], "the person's own"
+
+
+@pytest.mark.parametrize("end", ["done", "revoked", "logout"])
+def test_what_somebody_holds_is_left_and_goes_with_its_access(world: World, end: str) -> None:
+    """Somebody is about to connect by the older sign-in when there is a new one."""
+    works(world, "web1")
+    session = logins.current(world.laptop.env, "test", 0)
+    assert session is not None
+    logins.hold(session)
+    assert world.laptop.run("login").returncode == 0
+    assert held(world) == [f"{CERTIFICATE} ssh-jit {ACCOUNT}@web1"]
+    match end:
+        case "done":
+            assert world.laptop.run("done", "web1").returncode == 0
+        case "revoked":
+            request = world.server.requests()[-1]
+            world.server.say(m.Revoke(None, request, None, None, "over"), m.RevokeReply, "admin")
+            assert "removed the certificate for" in world.laptop.run("status").stderr
+        case "logout":
+            assert world.laptop.run("logout").returncode == 0
+    assert held(world) == []
+    assert not list(Path(session.folder).glob("open/*"))
+    if end == "logout":
+        world.laptop.run("login")
+
+
+def test_a_key_of_the_person_s_own_stays_and_its_certificate_goes(world: World, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    make_key(own)
+    ssh_add(world, str(own))
+    for end in (["login", "--key", str(own)], ["logout"], ["login"]):
+        assert world.laptop.run("login", "--key", str(own)).returncode == 0
+        works(world, "web1")
+        assert len(held(world)) == 2
+        assert world.laptop.run(*end).returncode == 0
+        assert [line.split()[0] for line in held(world)] == ["ssh-ed25519"], end
+    world.forget()
+
+
+def test_who_signed_out_meanwhile_leaves_nothing_in_the_agent(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_out, put = list[bool](), agent_certificates.put
+
+    def slowly(*args: Any, **more: Any) -> None:
+        signed_out.append(world.laptop.run("logout").returncode == 0)
+        put(*args, **more)
+
+    monkeypatch.setattr(agent_certificates, "put", slowly)
+    with pytest.raises(Refused):
+        ensure.ensure(Machine.here(world.laptop.env), "web1")
+    assert (signed_out, held(world)) == ([True], [])
+    assert world.laptop.run("login").returncode == 0
+
+
 def test_add_keys_to_agent_leaves_no_plain_key(world: World) -> None:
     world.config("AddKeysToAgent yes\n")
     works(world, "web1")
@@ -240,6 +306,22 @@ def test_plain_ssh_reads_the_file_where_the_agent_has_it_no_more(world: World, t
     world.forget()
     world.laptop.env["SSH_AUTH_SOCK"] = ""
     assert "there is no agent (SSH_AUTH_SOCK is not set)" + INSTEAD in plain(world, "web1").replace("\r", "")
+    world.laptop.run("config", "--remove")
+
+
+@pytest.mark.parametrize("lost", ["guest", ACCOUNT])
+def test_the_certificate_of_the_account_that_is_asked_for_is_looked_for(world: World, lost: str) -> None:
+    world.laptop.run("config", "--write")
+    folder = world.laptop.state / "plain"
+    for account in (ACCOUNT, "guest"):
+        assert world.laptop.run("ensure", "web1", account).returncode == 0
+    gone = agent_certificates.blob_of((folder / f"{lost}@web1-cert.pub").read_text())
+    Agent(world.laptop.env["SSH_AUTH_SOCK"]).remove(gone)
+    for account in (ACCOUNT, "guest"):
+        said = world.laptop.run("ensure", "--quiet", "web1", account).stderr
+        assert ("has your certificate no more" in said) is (account == lost), account
+        key = folder / f"{account}@web1{'' if account == lost else '-cert.pub'}"
+        assert (folder / f"{account}@web1~id").readlink() == Path(key.name)
     world.laptop.run("config", "--remove")
 
 

@@ -124,6 +124,7 @@ def test_t51_nor_any_other_file_that_is_read_by_lines(installation: Installation
     view = _view(installation.certify(public, "deploy@web1"))
     checked = certificate.check(view, public, "web1", None, installation.bundle())
     there = layout(tmp_path / "plain")
+    there.folder.mkdir(mode=0o700)
     with pytest.raises(Failed, match="must be one line"):
         certificates.keep(
             there, "web1", checked, installation.bundle(), tmp_path, until=2**40, usual=True, agent=f"/a\nroot {2**40}"

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sshjit import ca_protocol as m
-from sshjit.errors import Failed, Invalid
-from sshjit_client.plain_ssh import ensure, fast, own_settings, person_config, putty, ssh_config
+from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client import trusted_bundle
+from sshjit_client.plain_ssh import deadline, ensure, failure, fast, own_settings, person_config, putty, ssh_config
 from sshjit_client.plain_ssh.hosts import Bastion, PlainHost
 from sshjit_client.plain_ssh.layout import Layout
 from sshjit_client.plain_ssh.person_config import PersonConfig
@@ -232,7 +233,11 @@ def test_an_approved_grant_serves_plain_ssh(laptop: Laptop, server: ClientServer
     (request,) = server.requests()
     waits = laptop.run("ensure", "db1")
     assert waits.returncode == 3
-    assert waits.stderr.endswith("waits for approval already; type: ssh-jit request --wait postgres@db1\n")
+    page = f"{server.url}/requests/{request}"
+    assert waits.stderr == (
+        f"ssh-jit: db1: {request} for the same thing waits for approval already;"
+        f" {page}; type: ssh-jit request --wait postgres@db1\n"
+    )
     server.decide(request)
     assert ssh(laptop, "db1", "hello").stdout == "postgres: hello\n"
     assert server.requests() == [request]
@@ -287,17 +292,124 @@ def test_signing_out_and_ending_access_take_the_certificates_away(laptop: Laptop
     assert not (plain(laptop)).exists()
 
 
-def test_nothing_waits_for_a_server_that_does_not_answer(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_fault", ["server", "agent", "bundle", "installation"])
+def test_nothing_waits_for_what_does_not_answer(
+    laptop: Laptop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_fault: str
+) -> None:
+    """Nor does what passes over errors on the way pass over the alarm."""
     laptop.run("login")
-    path = laptop.state / "session.json"
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        session = json.loads(path.read_text())
-        path.write_text(json.dumps(session | {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}))
-        monkeypatch.setattr(ensure, "MOST", 0.5)
+    monkeypatch.setattr(deadline, "MOST", 1)
+    env = dict(laptop.env)
+    with contextlib.ExitStack() as open_sockets:
+        match at_fault:
+            case "server":
+                silent = open_sockets.enter_context(socket.create_server(("127.0.0.1", 0)))
+                path = laptop.state / "session.json"
+                session = json.loads(path.read_text())
+                path.write_text(json.dumps(session | {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}))
+            case "agent":
+                laptop.run("setup", "--certificates", "agent")
+                agent = open_sockets.enter_context(socket.socket(socket.AF_UNIX))
+                env["SSH_AUTH_SOCK"] = str(tmp_path / "agent")
+                agent.bind(env["SSH_AUTH_SOCK"])
+                agent.listen()
+            case "bundle":
+                monkeypatch.setattr(trusted_bundle, "FRESH", 0)
+                monkeypatch.setattr(trusted_bundle.current, "__kwdefaults__", {"fresh": 0})
+                monkeypatch.setattr(trusted_bundle, "download", lambda *_: time.sleep(30))
+            case "installation":
+                monkeypatch.setattr(ensure.installation, "for_host", lambda *_: time.sleep(30))
         with pytest.raises(Failed, match="no certificate for web1") as raised:
-            ensure.ensure(Machine.here(laptop.env), "web1")
+            ensure.ensure(Machine.here(env), "web1")
     assert raised.value.hint == "ssh-jit web1"
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+DEAF = """
+import signal, sys, time
+from sshjit_client import cli
+from sshjit_client.api.full import FullApi
+from sshjit_client.plain_ssh import deadline
+deadline.MOST = deadline.GRACE = 0.3
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+FullApi.explain = lambda *_: time.sleep(60)
+sys.exit(cli.subcommand(["ensure", "web1"]))
+"""
+
+
+def test_it_ends_in_time_where_no_alarm_gets_through(laptop: Laptop) -> None:
+    """A name server that does not answer holds the whole program, signals too."""
+    laptop.run("login")
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF], env=laptop.env, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 8
+    assert done.stderr == "ssh-jit: web1: no certificate for web1 within 0.3 s; type: ssh-jit web1\n"
+
+
+def test_what_is_to_be_typed_is_in_every_line(laptop: Laptop, server: ClientServer) -> None:
+    laptop.run("login")
+    with_advice = failure.in_one_line("web1", Failed("x", "a proxy is lost", hint="tell the operator"))
+    assert with_advice == "web1: a proxy is lost; tell the operator; type: ssh-jit web1"
+    server.away()
+    away = laptop.run("ensure", "web1").stderr
+    assert away == "ssh-jit: web1: can't reach the CA; type: ssh-jit web1\n"
+    server.away(away=False)
+    (laptop.state / "plain" / "web1.known").mkdir()
+    odd = laptop.run("ensure", "web1").stderr
+    assert odd.count("\n") == 1
+    assert odd.endswith("\n"), odd
+    assert "type: ssh-jit web1" in odd
+
+
+@pytest.mark.parametrize("meanwhile", ["login", "logout"])
+def test_one_sign_in_s_certificate_is_never_among_another_s(
+    laptop: Laptop, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """The folder that ``current`` leads to is another one, or none, when the server answers."""
+    laptop.run("login")
+    before, asked, explain = laptop.state, list[str](), ensure.FullApi.explain
+
+    def slowly(api: Any, body: Any) -> Any:
+        if not asked:
+            asked.append(api.token)
+            assert laptop.run(meanwhile).returncode == 0
+            assert before.exists() is (meanwhile == "login"), "somebody works by it"
+        return explain(api, body)
+
+    monkeypatch.setattr(ensure.FullApi, "explain", slowly)
+    if meanwhile == "logout":
+        with pytest.raises(Refused) as raised:
+            ensure.ensure(Machine.here(laptop.env), "web1")
+        assert raised.value.code in ("login_needed", "login_over")
+        assert not list(laptop.place.rglob("*-cert.pub"))
+        return
+    pair = ensure.ensure(Machine.here(laptop.env), "web1")
+    assert laptop.state != before
+    assert pair.key.resolve() == laptop.state / "id_ed25519"
+    assert pair.certificate.resolve().parent == laptop.state / "plain"
+    shown = subprocess.run(["ssh-keygen", "-L", "-f", pair.certificate], capture_output=True, text=True, check=True)
+    own = subprocess.run(["ssh-keygen", "-l", "-f", pair.key], capture_output=True, text=True, check=True)
+    assert own.stdout.split()[1] in shown.stdout
+
+
+def test_a_certificate_of_access_that_ended_elsewhere_goes_with_the_next_look(
+    laptop: Laptop, server: ClientServer
+) -> None:
+    write(laptop)
+    for account in ("deploy", "guest"):
+        assert laptop.run("ensure", "web1", account).returncode == 0
+    request = next(each for each in server.requests() if server.view(each).login == "guest")
+    server.say(m.Revoke(None, request, None, None, "over"), m.RevokeReply, "admin")
+    said = laptop.run("status").stderr
+    assert "removed the certificate for guest@web1: its request is revoked" in said
+    assert said.count("removed") == 1
+    assert not list(plain(laptop).glob("guest@web1*"))
+    assert (plain(laptop) / "web1-cert.pub").exists(), "the other account's stays"
+    asked = len(server.calls)
+    assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n"
+    assert len(server.calls) == asked, "and lives"
+    assert "deploy@web1 (plain ssh)" in laptop.run("status").stdout
 
 
 def test_t51_nothing_from_a_lying_server_becomes_a_line_of_its_own(laptop: Laptop, server: ClientServer) -> None:

@@ -13,6 +13,7 @@ from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestRe
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView, StepView
 from sshjit.styles import Styles
 from sshjit.terminal_text import width
+from sshjit_client.api.basic import BasicApi
 from sshjit_client.console import exit_codes
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.times import at
@@ -190,8 +191,10 @@ def test_a_yes_is_told_with_what_is_different(changed: dict[str, Any], said: str
     ],
 )
 def test_every_end_is_told_and_has_its_exit_code(state: RequestState, code: ExitCode, said: str) -> None:
-    error = waiting.over(request(state=state, closing="why not"))
+    ended = request(state=state, closing="why not")
+    error = waiting.over(BasicApi("https://jit.example"), ended)
     assert said in error.message
+    assert error.page == f"https://jit.example/requests/{ended.id}"
     assert exit_codes.of(error) is code
 
 

@@ -70,7 +70,8 @@ def test_who_does_not_want_to_wait_hears_the_address(alice: Laptop, server: Clie
     request = server.requests()[-1]
     assert done.returncode == 3
     said, hint = done.stderr.splitlines()[-2:]
-    assert f"waiting for approval by Bob (lead): {server.url}/requests/{request}; {request} stays open until " in said
+    assert f"waiting for approval by Bob (lead); {request} stays open until " in said
+    assert hint.endswith(f"; {server.url}/requests/{request}")
     assert hint.startswith("hint: the same command picks it up")
 
 
