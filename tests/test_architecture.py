@@ -182,9 +182,9 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_client.plain_ssh": [
         ("placement",),
         ("ensure",),
-        ("certificates", "own_settings"),
+        ("certificates", "deadline", "own_settings"),
         ("ssh_config",),
-        ("fast", "hosts", "layout", "person_config", "putty"),
+        ("failure", "fast", "hosts", "layout", "person_config", "putty"),
     ],
     "sshjit_client.requests": [
         ("earlier_request", "request_details", "waiting"),

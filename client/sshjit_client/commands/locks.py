@@ -120,12 +120,12 @@ def _revoke(parser: Parser) -> Act:
 def revoke(machine: Machine, options: Options) -> int:
     """Revokes, and prints what was revoked."""
     session, api = resolve_request.signed_in(machine)
-    request = None if options.id is None else resolve_request.id_of(api, session, options.id)
-    done = api.revoke(RevokeBody(request, options.certificate, options.login, _reason(machine, options)))
-    kept_certificates.remove(machine, {each.id for each in done.requests})  # they may be one's own
+    meant = None if options.id is None else resolve_request.id_of(api, session, options.id)
+    done = api.revoke(RevokeBody(meant, options.certificate, options.login, _reason(machine, options)))
+    kept_certificates.remove(machine, {request.id for request in done.requests})  # they may be one's own
     _print_json(machine, options, wire.encode(done))
-    for each in done.requests:
-        machine.terminal.say(f"revoked: {request_text.what(each)} of {each.requester.name}")
+    for over in done.requests:
+        machine.terminal.say(f"revoked: {request_text.what(over)} of {over.requester.name}")
     if options.certificate is not None:
         machine.terminal.say(f"revoked: certificate {options.certificate}")
     if options.login is not None:

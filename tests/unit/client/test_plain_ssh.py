@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client import trusted_bundle
+from sshjit_client.api.full import FullApi
+from sshjit_client.identity import installation
 from sshjit_client.plain_ssh import deadline, ensure, failure, fast, own_settings, person_config, putty, ssh_config
 from sshjit_client.plain_ssh.hosts import Bastion, PlainHost
 from sshjit_client.plain_ssh.layout import Layout
@@ -318,7 +320,7 @@ def test_nothing_waits_for_what_does_not_answer(
                 monkeypatch.setattr(trusted_bundle.current, "__kwdefaults__", {"fresh": 0})
                 monkeypatch.setattr(trusted_bundle, "download", lambda *_: time.sleep(30))
             case "installation":
-                monkeypatch.setattr(ensure.installation, "for_host", lambda *_: time.sleep(30))
+                monkeypatch.setattr(installation, "for_host", lambda *_: time.sleep(30))
         with pytest.raises(Failed, match="no certificate for web1") as raised:
             ensure.ensure(Machine.here(env), "web1")
     assert raised.value.hint == "ssh-jit web1"
@@ -368,7 +370,7 @@ def test_one_sign_in_s_certificate_is_never_among_another_s(
 ) -> None:
     """The folder that ``current`` leads to is another one, or none, when the server answers."""
     laptop.run("login")
-    before, asked, explain = laptop.state, list[str](), ensure.FullApi.explain
+    before, asked, explain = laptop.state, list[str](), FullApi.explain
 
     def slowly(api: Any, body: Any) -> Any:
         if not asked:
@@ -377,7 +379,7 @@ def test_one_sign_in_s_certificate_is_never_among_another_s(
             assert before.exists() is (meanwhile == "login"), "somebody works by it"
         return explain(api, body)
 
-    monkeypatch.setattr(ensure.FullApi, "explain", slowly)
+    monkeypatch.setattr(FullApi, "explain", slowly)
     if meanwhile == "logout":
         with pytest.raises(Refused) as raised:
             ensure.ensure(Machine.here(laptop.env), "web1")

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from sshjit import wire
-from sshjit_client.storage import files, logins, paths
+from sshjit_client.identity import provider_endpoints, sign_in
+from sshjit_client.ssh import openssh
+from sshjit_client.storage import file_locks, files, logins, paths
 from sshjit_client.storage.logins import Session
+from sshjit_client.storage.machine import Machine
 from tests.support.client_server import ClientServer
 from tests.support.waiting import wait_until
 from tests.unit.client.conftest import Laptop
@@ -118,6 +121,29 @@ def test_one_that_dies_while_it_signs_in_leaves_it_to_the_next(
     assert started[1].communicate(timeout=60)[0] == "deploy: second\n"
     left = [path.name for path in (gate.laptop.state.parent).iterdir()]
     assert left == [gate.laptop.state.name], "what the dead one had begun is removed"
+
+
+def test_who_waits_waits_as_long_as_each_sign_in_may_take(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the test runs while somebody signs in, and after them somebody else."""
+    laptop.run("login")
+    machine, now, others = Machine.here(laptop.env), [0.0], iter(("202\n", ""))
+    (session,) = [machine.session(time.time())]
+    with (laptop.place / "test" / "sign-in.lock").open("r+") as held:
+        held.write("101\n")
+        held.flush()
+        assert file_locks.take(held.fileno())
+        lasts = sign_in.TIMEOUT + openssh.SIGNING + provider_endpoints.PATIENCE
+
+        def passes(seconds: float) -> None:
+            now[0] += seconds
+            if now[0] % lasts < seconds:
+                files.overwrite(held.fileno(), other) if (other := next(others)) else held.close()
+
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(time, "sleep", passes)
+        monkeypatch.setattr(sign_in, "_sign_in", lambda *_: session)
+        assert sign_in.once(machine, sign_in.SignInOptions(), session) == session
+    assert now[0] > 2 * lasts - 1
 
 
 def test_the_next_one_signs_in_where_the_first_gives_up(

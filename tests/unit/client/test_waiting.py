@@ -9,7 +9,7 @@ import pytest
 
 from sshjit.api.ask import AskBody
 from sshjit.api.views import RequestView, StepView
-from sshjit.errors import Refused
+from sshjit.errors import Refused, SshJitError
 from sshjit_client.api.full import FullApi
 from sshjit_client.console import exit_codes
 from sshjit_client.requests import waiting
@@ -66,6 +66,20 @@ def test_each_end_has_its_exit_code(pending: Pending, server: ClientServer, how:
     with pytest.raises(Refused) as error:
         waiting.until_decided(api, request, nobody(), sleep=must_not_sleep)
     assert exit_codes.of(error.value) == code
+    assert error.value.page == f"{server.url}/requests/{request.id}"
+
+
+def test_what_the_server_refuses_of_a_request_is_told_with_its_address(
+    pending: Pending, laptop: Laptop, server: ClientServer
+) -> None:
+    api, request = pending
+    api.close("cancel", request.id)
+    done = laptop.run("cancel", request.id)
+    assert done.stderr.splitlines()[-1].endswith(f"{server.url}/requests/{request.id}"), done.stderr
+    for unknown in (lambda: api.request("req-0000000000000000"), lambda: api.requests("all")):
+        with pytest.raises(SshJitError) as error:
+            unknown()
+        assert error.value.page == "", "there is no page of it"
 
 
 def test_t73_nobody_waits_for_what_nobody_can_approve_any_more(pending: Pending, server: ClientServer) -> None:
@@ -74,6 +88,7 @@ def test_t73_nobody_waits_for_what_nobody_can_approve_any_more(pending: Pending,
     with pytest.raises(Refused) as error:
         waiting.until_decided(api, request, nobody(), sleep=must_not_sleep)
     assert (error.value.code, error.value.hint) == ("policy_changed", "the same command requests it again")
+    assert error.value.page == f"{server.url}/requests/{request.id}"
     assert 'rule "databases" decides now, not "database"' in error.value.message
 
 
