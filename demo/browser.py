@@ -86,7 +86,11 @@ class Browser:
 
         An HTTP error is a page like any other. Raises ``BrowserError`` if there is no answer.
         """
-        if urlsplit(url).scheme != "http" or urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}:
+        if urlsplit(url).scheme not in {"http", "https"} or urlsplit(url).hostname not in {
+            "127.0.0.1",
+            "localhost",
+            "::1",
+        }:
             raise BrowserError(f"{url}: the scripted browser visits loopback only")
         body = None if data is None else urlencode(data).encode()
         request = urllib.request.Request(url, body)  # noqa: S310 - the scheme was checked above

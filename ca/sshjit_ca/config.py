@@ -23,7 +23,8 @@ from sshjit_ca.place_config import Place, PlaceFile, places
 from sshjit_ca.source_config import CheckerFile, CheckerPlace, RotaFile, RotaPlace, checker_place, rota_place
 
 DEFAULT_PATH = Path("/etc/ssh-jit/ca.toml")
-_INSTALLATION = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+INSTALLATION = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+"""What an installation may be called."""
 LONGEST_CERTIFICATE = 24 * 3600
 LONGEST_SETTLE = 30 * 24 * 3600
 LONGEST_LOGIN = 7 * 24 * 3600
@@ -142,7 +143,7 @@ def load(path: Path) -> Config:
     text, status = _read(path)
     file = settings.fill(_File, settings.parse(text, path.name), path.name)
     _require_trusted(path, status, _owner(Path(file.home)))
-    if not _INSTALLATION.fullmatch(file.installation):
+    if not INSTALLATION.fullmatch(file.installation):
         raise Invalid(
             "bad_config", f"{path.name}: 'installation' must consist of lower-case letters, digits, '-' and '.'"
         )
@@ -260,7 +261,7 @@ def _read(path: Path) -> tuple[str, os.stat_result]:
         raise Invalid("bad_config", f"{path} is not UTF-8") from None
 
 
-_EXAMPLE = "ssh-jit-ca init --example /etc/ssh-jit writes commented settings; --config FILE names others"
+_EXAMPLE = "ssh-jit-ca init writes commented settings; --config FILE names others"
 
 
 def _require_trusted(path: Path, status: os.stat_result, owner: int | None = None) -> None:

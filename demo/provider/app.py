@@ -71,7 +71,7 @@ class Site:
 
     def check_host(self) -> Response | None:
         """Refuses other names for this address, so that no page elsewhere can rebind its own name to it."""
-        own = self.config.issuer.removeprefix("http://")
+        own = self.config.issuer.partition("://")[2]
         return None if request.host == own else Response("wrong host\n", status=421, mimetype="text/plain")
 
     def configuration(self) -> Response:

@@ -30,6 +30,9 @@ SUITE, PYTHON = "bookworm", "3.11"
 UNITS = ("ssh-jit-ca.service", "ssh-jit-web.service", "ssh-jit-notify.service")
 URL, ISSUER_PORT, RECEIVER_PORT = "http://127.0.0.1:8080", 8090, 8091
 ISSUER = f"http://127.0.0.1:{ISSUER_PORT}"
+TLS_ISSUER = f"https://localhost:{ISSUER_PORT}"
+SECRET = "only-for-this-test-0123456789"
+"""Of the provider's web client."""
 BIN = Path(sys.executable).parent
 _SETTINGS = {
     "ca.toml": {'installation = "example"': 'installation = "booted"\nunsafe_development = true'},
@@ -61,7 +64,7 @@ print("ready", flush=True)
 server.serve_forever()
 """
 """Takes webhooks, and writes what comes into a file."""
-_PROVIDERS = f"""version = 1
+PROVIDERS = f"""version = 1
 [providers.acme]
 title = "Acme"
 issuer = "{ISSUER}"
@@ -212,7 +215,7 @@ class Site:
 def installed(wheel: Path) -> Iterator[Site]:
     """The installation, running, with its provider; no host has joined."""
     system = debian_root.system_with(SUITE, [*booted_root.PACKAGES, "python3-venv"])
-    with booted_root.stage() as stage, _provider(stage), _receiver(stage):
+    with booted_root.stage() as stage, provider(stage), _receiver(stage):
         etc = stage.folder / "etc"
         etc.mkdir()
         _write_settings(etc)
@@ -246,10 +249,10 @@ def _write_settings(folder: Path) -> None:
             assert text.count(old) >= 1, f"{path} does not say {old}"
             text = text.replace(old, new)
         (folder / path.name).write_text(text + (_NOTIFY if path.name == "web.toml" else ""))
-    (folder / "providers.toml").write_text(_PROVIDERS)
+    (folder / "providers.toml").write_text(PROVIDERS)
     (folder / "policy.toml").write_text(_POLICY)
     (folder / "siem.secret").write_text(f"whsec_{base64.b64encode(bytes(32)).decode()}\n")
-    (folder / "acme-web.secret").write_text("only-for-this-test-0123456789\n")
+    (folder / "acme-web.secret").write_text(f"{SECRET}\n")
 
 
 @contextlib.contextmanager
@@ -265,17 +268,21 @@ def _receiver(stage: Stage) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _provider(stage: Stage) -> Iterator[None]:
+def provider(stage: Stage, url: str = URL, *, tls: tuple[Path, Path] | None = None) -> Iterator[None]:
+    """The development provider, for a front end at an address; with ``tls`` (certificate, key) by ``TLS_ISSUER``."""
     config = stage.folder / "acme.json"
     people = {"alice": {"sub": "acme-1", "name": "Alice", "email": "alice@example.com", "groups": ["SRE"]}}
     clients = [
-        {"id": WEB, "secret": "only-for-this-test-0123456789", "redirect_uris": [f"{URL}/auth/acme/callback"]},
+        {"id": WEB, "secret": SECRET, "redirect_uris": [f"{url}/auth/acme/callback"]},
         {"id": NATIVE, "redirect_uris": ["http://127.0.0.1/callback"]},
     ]
     config.write_text(
         json.dumps({"id": "acme", "title": "Acme", "port": ISSUER_PORT, "people": people, "clients": clients})
     )
-    command = stage.argv(sys.executable, "-m", "demo.provider", "--config", config)
+    program: list[str | Path] = ["demo.provider", "--config", config]
+    if tls is not None:
+        program = ["tests.support.tls_provider", config, *tls]
+    command = stage.argv(sys.executable, "-m", *program)
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
             assert process.stdout is not None

@@ -58,6 +58,40 @@ def certificate(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
     return written, private
 
 
+def of_authority(folder: Path, *names: str) -> tuple[Path, Path, Path]:
+    """A certificate authority's certificate; a certificate of it for these names, and that one's key."""
+    now = dt.datetime.now(dt.UTC)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    titles = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, title)]) for title in ("Test CA", names[0])]
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key())
+    made = []
+    for number, (key, title) in enumerate(zip(keys, titles, strict=True)):
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(title)
+            .issuer_name(titles[0])
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_after(now + dt.timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=number == 0, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(issuer, critical=False)
+        )
+        if number == 1:
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+            builder = builder.add_extension(alternatives, critical=False)
+        made.append(builder.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private = keys[1].private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    files = folder / "ca.pem", folder / "access.pem", folder / "access.key"
+    for file, content in zip(files, (*made, private), strict=True):
+        file.write_bytes(content)
+    files[2].chmod(0o600)
+    return files
+
+
 @contextmanager
 def tls_server(
     folder: Path, handler: type[BaseHTTPRequestHandler] = _Empty, *, names: Sequence[str] = ("localhost",)

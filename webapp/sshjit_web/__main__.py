@@ -19,7 +19,7 @@ from sshjit.errors import FAMILIES, SshJitError
 _COMMANDS = {
     "serve": "serve the pages and the API",
     "notify": "send notifications",
-    "init": "write commented settings into a folder, and say what comes next",
+    "init": "write commented settings, make what the machine lacks (as root), and say what comes next",
     "check": "try each identity provider: metadata, keys, clients, redirect addresses, scopes",
 }
 
@@ -38,6 +38,7 @@ def main() -> int:
 
 def _command() -> int:
     # Here and not above, so that Ctrl-C while they are loaded ends as quietly as later.
+    from sshjit_web import init_command  # noqa: PLC0415
     from sshjit_web.config import CONFIG_VARIABLE  # noqa: PLC0415
     from sshjit_web.notify import command  # noqa: PLC0415
 
@@ -50,32 +51,27 @@ def _command() -> int:
         made = commands.add_parser(name, help=help_)
         made.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=where)
     command.add(commands.choices["notify"])
-    commands.choices["init"].add_argument("--example", type=Path, required=True, metavar="DIR", help="/etc/ssh-jit")
+    init_command.add_options(commands.choices["init"])
     arguments = parser.parse_args()
-    if arguments.command == "init":
-        return _ended(lambda: _write_example(arguments.example))
     path = arguments.config or os.environ.get(CONFIG_VARIABLE)
+    if arguments.command == "init":
+        folder = arguments.example or init_command.FOLDER
+        named = folder / init_command.NAME if arguments.example or not path else Path(path)
+        return _ended(lambda: init_command.run(named.absolute(), arguments))
     if not path:
         parser.error(f"no configuration: give --config or set {CONFIG_VARIABLE}")
     return _ended(lambda: _run(arguments, Path(path)))
 
 
-def _ended(act: Callable[[], int]) -> int:
+def _ended(act: Callable[[], int | None]) -> int:
     """Does it; an error is two lines, and its family's exit code."""
     from sshjit_web.config import explain  # noqa: PLC0415 -- as above
 
     try:
-        return act()
+        return act() or 0
     except SshJitError as error:
         print(explain(error), file=sys.stderr)
         return EXIT[error.family]
-
-
-def _write_example(folder: Path) -> int:
-    from sshjit_web import example_command  # noqa: PLC0415 -- as above
-
-    example_command.run(folder.absolute())
-    return 0
 
 
 def _run(arguments: argparse.Namespace, path: Path) -> int:

@@ -13,6 +13,7 @@ import secrets
 import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pwd import struct_passwd
 from urllib.parse import urlsplit
 
 from sshjit import durations, names, providers, settings, workloads
@@ -64,6 +65,10 @@ class WebConfig:
     """Certificate authorities (PEM) of the providers, instead of the public ones."""
     proxy_hops: int = 0
     """How many reverse proxies of your own stand in front and add to ``X-Forwarded-For``."""
+    tls_certificate: str | None = None
+    """The certificate with its chain (PEM), where the front end ends TLS itself, 1.3 alone."""
+    tls_key: str | None = None
+    """Its private key (PEM), which nobody else may read."""
     trusted_proxies: tuple[str, ...] = ()
     """Instead of that: the networks of your own proxies, whose word on addresses counts, and nobody else's."""
     session_idle: str = "1h"
@@ -90,6 +95,8 @@ class WebConfig:
                 raise Invalid("bad_config", f"{name} must be 5m to 24h")
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise Invalid("bad_config", "tls_certificate and tls_key belong together")
         if not 1 <= len(self.ca_socket) <= MAX_CAS or len(set(self.ca_socket)) < len(self.ca_socket):
             raise Invalid("bad_config", f"ca_socket must be one socket, or up to {MAX_CAS} different ones")
         if self.metrics is not None:
@@ -153,6 +160,8 @@ def parse(text: str, folder: Path) -> WebConfig:
         providers=str(folder / config.providers),
         session_key_file=str(folder / config.session_key_file),
         tls_roots=None if config.tls_roots is None else str(folder / config.tls_roots),
+        tls_certificate=None if config.tls_certificate is None else str(folder / config.tls_certificate),
+        tls_key=None if config.tls_key is None else str(folder / config.tls_key),
     )
 
 
@@ -193,7 +202,7 @@ def read_bytes(path: Path, most: int, *, secret: bool = False) -> bytes:
         raise Invalid("unreadable_file", f"cannot read {path}: {error}", hint=hint) from None
 
 
-_EXAMPLE = "ssh-jit-web init --example /etc/ssh-jit writes commented settings; --config FILE names others"
+_EXAMPLE = "ssh-jit-web init writes commented settings; --config FILE names others"
 
 
 def _refuse_unsafe(path: Path, status: os.stat_result, *, secret: bool) -> None:
@@ -229,24 +238,33 @@ def session_key(path: Path) -> bytes:
     return key
 
 
-def make_settings(path: Path, text: str) -> None:
-    """Writes a file that everybody may read, in a folder that is made if need be; another program's file stays.
+def make_settings(path: Path, text: str, mode: int = 0o644, group: int | None = None) -> None:
+    """Writes a file, in a folder that is made if need be; another program's file stays. ``group``: its number.
 
     Raises:
         OSError: why it cannot be written.
 
     """
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _make_durably(path, text, 0o644)
+    _make_durably(path, text, mode, group)
 
 
-def _make_durably(path: Path, text: str, mode: int = 0o600) -> None:
+def make_owned_folder(path: Path, mode: int, owner: struct_passwd) -> None:
+    """Makes a folder for a user. Raises ``OSError``."""
+    path.mkdir(mode=0o700)
+    os.chown(path, owner.pw_uid, owner.pw_gid)
+    path.chmod(mode)
+
+
+def _make_durably(path: Path, text: str, mode: int = 0o600, group: int | None = None) -> None:
     """Writes a file that only we can read, or as ``mode`` says: whole or not at all, and on the disk at the end."""
     new = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 -- wraps a descriptor
             file.write(text)
+            if group is not None:
+                os.fchown(descriptor, -1, group)
             os.fchmod(descriptor, mode)  # whatever the umask
             file.flush()
             os.fsync(descriptor)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import sys
 from pathlib import Path
 from typing import cast
@@ -17,7 +18,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from sshjit.errors import Failed
+from sshjit.errors import Failed, Invalid
 from sshjit_web import app as application
 from sshjit_web import config, migrate, supervised
 from sshjit_web.ca_client import CaClient
@@ -48,11 +49,36 @@ def run(path: Path) -> None:
     settings = config.load(path)
     _prepare(settings)
     os.environ[CONFIG_VARIABLE] = str(path.resolve())
-    listen(f"{__name__}:make", settings.address, settings.port)
+    listen(f"{__name__}:make", settings.address, settings.port, tls=_tls(settings))
 
 
-def listen(target: str, address: str, port: int, *, head_time: float = HEAD_TIME) -> None:
-    """Serves an RSGI application until SIGTERM or SIGINT; ``target`` names the function that makes it in the worker."""
+def _tls(settings: WebConfig) -> tuple[Path, Path] | None:
+    """The files of certificate and key, looked at first: Granian's error would be a trace.
+
+    Raises:
+        Invalid: ``unsafe_file``, ``unreadable_file``, ``bad_certificate``.
+
+    """
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    files = Path(settings.tls_certificate), Path(settings.tls_key)
+    config.read_trusted(files[0])
+    config.read_trusted(files[1], secret=True)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+    except (OSError, ValueError) as error:
+        text = f"{files[0]} and {files[1]} are not a certificate and its key (PEM): {error}"
+        raise Invalid("bad_certificate", text, hint="the key must have no passphrase") from None
+    return files
+
+
+def listen(
+    target: str, address: str, port: int, *, head_time: float = HEAD_TIME, tls: tuple[Path, Path] | None = None
+) -> None:
+    """Serves an RSGI application until SIGTERM or SIGINT; ``target`` names the function that makes it in the worker.
+
+    ``tls``: the files of certificate and key.
+    """
     server = Server(
         target,
         address=address,
@@ -64,6 +90,8 @@ def listen(target: str, address: str, port: int, *, head_time: float = HEAD_TIME
         http1_settings=HTTP1Settings(header_read_timeout=round(head_time * 1000), max_buffer_size=MAX_HEAD),
         websockets=False,
         factory=True,
+        ssl_cert=None if tls is None else tls[0],
+        ssl_key=None if tls is None else tls[1],
         log_access=False,
         log_level=LogLevels.error,
         workers_kill_timeout=END_TIME,

@@ -37,7 +37,7 @@ def run(arguments: list[str], default_config: Path, notify: str = "", places: Ke
     """
     options = _parser(default_config).parse_args(arguments)
     options.notify, options.places = notify, places or KeyLocations()
-    alone = getattr(options, "offline", False) or getattr(options, "example", None) is not None
+    alone = getattr(options, "offline", False) or getattr(options, "alone", False)
     conf = None if alone else config.load(options.config)
     if conf is not None:
         conf = _as_owner(conf, options)

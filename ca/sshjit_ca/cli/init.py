@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import typing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sshjit import machine_setup
 from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import config
-from sshjit_ca.cli import passphrases
+from sshjit_ca.cli import passphrases, settings
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.maintenance import BY_ITSELF
-from sshjit_ca.config import Config
+from sshjit_ca.config import DEFAULT_PATH, Config
 from sshjit_ca.keys import PURPOSES, first_keys
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine import durable, owner
-from sshjit_ca.operations import examples
 from sshjit_ca.storage.database import is_damaged, sqlite_file
 from sshjit_ca.storage.store import Store
 
@@ -34,8 +35,10 @@ encrypted; the CA must find the same source when it starts.
 
 An init that was cut off goes on where it was, with the same options.
 
-With --example DIR it makes no keys: it writes commented settings into DIR, such as /etc/ssh-jit, and says what comes
-next.
+Where there are no settings it writes commented ones first. For those in /etc/ssh-jit it also makes, as root, what the
+machine lacks: the Unix users ssh-jit-ca and ssh-jit-web, and the CA's units. It writes over nothing, so it can be
+repeated. Other settings than those it only writes, since their `home` comes first; repeat it then. With --example DIR
+it only writes settings into DIR.
 """
 
 
@@ -50,27 +53,11 @@ def add_command(commands: Any) -> None:
         name = purpose.replace("_", "-")
         parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"use this key for {purpose}")
     passphrases.add_options(parser, "the new files")
-    parser.add_argument("--user", metavar="NAME", help="as root: create the home for this Unix user, who runs the CA")
+    user = f"as root: create the home for this Unix user, who runs the CA [{machine_setup.CA_USER} for /etc/ssh-jit]"
+    parser.add_argument("--user", metavar="NAME", help=user)
     parser.add_argument("--example", type=Path, metavar="DIR", help="write commented settings into DIR, and no keys")
-    parser.set_defaults(run=_init, works=BY_ITSELF)
-
-
-_NEXT = """
-Next, as root:
-  useradd --system --home-dir /var/lib/ssh-jit-ca --shell /usr/sbin/nologin ssh-jit-ca
-  useradd --system --home-dir /var/lib/ssh-jit-web --shell /usr/sbin/nologin ssh-jit-web
-  # write your installation, providers and rules into these files; ssh-jit policy check {folder}/policy.toml
-  ssh-jit-ca --config {folder}/ca.toml init --user ssh-jit-ca
-  install -m 0644 {units}/ssh-jit-ca.service /etc/systemd/system/ && systemctl daemon-reload
-  systemctl enable --now ssh-jit-ca
-  ssh-jit-web init --example {folder}"""
-
-
-def _write_examples(folder: Path) -> int:
-    folder = folder.absolute()
-    print("\n".join(map(str, examples.write(folder))))
-    print(_NEXT.format(folder=folder, units=examples.shared() / "systemd"))
-    return 0
+    settings.add_options(parser)
+    parser.set_defaults(run=_init, works=BY_ITSELF, alone=True)
 
 
 def _refuse_begun(conf: Config) -> None:
@@ -139,12 +126,42 @@ def _migrate(conf: Config) -> None:
         store.close()
 
 
-def _init(conf: Config | None, options: argparse.Namespace) -> int:
-    if conf is None:
-        return _write_examples(options.example)
-    owner.begin_home(conf.home, options.user)
+def _init(_: Config | None, options: argparse.Namespace) -> int:
+    if options.example is not None:
+        settings.write(options.example.absolute() / DEFAULT_PATH.name, options)
+        print(settings.next_steps(options.example.absolute()))
+        return 0
+    own = options.config == DEFAULT_PATH
+    if not options.config.exists():
+        settings.write(options.config.absolute(), options)
+        if not own:
+            print(settings.next_steps(options.config.absolute().parent))
+            return 0
+    if own and not settings.prepare_machine():
+        return 0
+    user = options.user or (machine_setup.CA_USER if own and os.geteuid() == 0 else None)
+    if own and options.with_web:
+        settings.run_web_init(options)  # before the keys: this process then becomes the CA's user for good
+    conf = config.load(options.config)
+    owner.begin_home(conf.home, user)
     owner.require_reach(options.config)
     conf = config.load(options.config)
+    try:
+        fingerprints = _make_keys(conf, options)
+    except Invalid as error:
+        if not own or error.code != "already_made":
+            raise
+        print(f"\n{error.message}")
+    else:
+        print(cli_show.fields([("installation", conf.installation), *fingerprints.items()]))
+        print(f"\nLaptops and hosts pin the bundle key: {fingerprints['bundle']}")
+    if own:
+        print(settings.last_steps(conf.front_end, with_web=options.with_web))
+    return 0
+
+
+def _make_keys(conf: Config, options: argparse.Namespace) -> dict[str, str]:
+    """Makes keys and database; the keys' fingerprints by purpose."""
     _refuse_begun(conf)
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}
     places = options.places if conf.agent_socket is None else replace(options.places, agent=conf.agent_socket)
@@ -153,7 +170,4 @@ def _init(conf: Config | None, options: argparse.Namespace) -> int:
         conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source, database=_has_database(conf)
     )
     _make_database(conf)
-    rows = [(purpose, made[purpose].fingerprint) for purpose in PURPOSES]
-    print(cli_show.fields([("installation", conf.installation), *rows]))
-    print(f"\nLaptops and hosts pin the bundle key: {made['bundle'].fingerprint}")
-    return 0
+    return {purpose: made[purpose].fingerprint for purpose in PURPOSES}

@@ -1,42 +1,50 @@
-"""``ssh-jit-ca init --example``: the commented settings of an installation, written where there are none yet."""
+"""The commented settings of an installation, written where there are none yet."""
 
 from __future__ import annotations
 
 import os
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
-from sshjit.errors import Failed, Invalid
+from sshjit import machine_setup
+from sshjit.errors import Failed
 from sshjit_ca.machine.durable import PUBLIC, make_durably, make_folder
 
 NAMES = ("ca.toml", "providers.toml", "policy.toml")
+_PACKAGED = Path("/usr/share/ssh-jit")
+"""Where the Debian package has what the wheel has in its environment."""
 
 
 def shared() -> Path:
-    """Where the wheel put what belongs to the programs: settings in ``etc``, units in ``systemd``."""
-    return Path(sysconfig.get_path("data"), "share", "ssh-jit")
+    """Where the programs' own files are: settings in ``etc``, units in ``systemd``, ``ssh-jit-host.pyz``."""
+    installed = Path(sysconfig.get_path("data"), "share", "ssh-jit")
+    return installed if installed.is_dir() else _PACKAGED
 
 
-def write(folder: Path) -> list[Path]:
+def write(folder: Path, values: Mapping[str, str]) -> tuple[list[Path], list[Path]]:
     """Writes the files into a folder, which is made if it is not there; none is ever written over.
 
+    ``values``: of ``ca.toml``, as TOML. Returns the files that were written, and those that were there already.
+
     Raises:
-        Invalid: ``already_made``, when one of them is there.
         Failed: ``not_written``, ``no_examples``.
 
     """
-    there = [str(folder / name) for name in NAMES if os.path.lexists(folder / name)]
-    if there:
-        raise Invalid("already_made", f"{', '.join(there)}: already there; nothing was written", hint="another folder")
     try:
-        texts = {name: (shared() / "etc" / name).read_bytes() for name in NAMES}
+        texts = {name: (shared() / "etc" / name).read_text(encoding="utf-8") for name in NAMES}
     except OSError as error:
         hint = "install ssh-jit from its wheel"
         raise Failed("no_examples", f"{error.filename}: {error.strerror}", hint=hint) from None
+    texts["ca.toml"] = machine_setup.with_values(texts["ca.toml"], dict(values))
+    written: list[Path] = []
     try:
         make_folder(folder, 0o755)
         for name, text in texts.items():
-            make_durably(folder / name, text, PUBLIC)
+            if not os.path.lexists(folder / name):
+                make_durably(folder / name, text.encode(), PUBLIC)
+                written.append(folder / name)
     except OSError as error:
-        raise Failed("not_written", f"{error.filename or folder}: {error.strerror}") from None
-    return [folder / name for name in NAMES]
+        hint = "run this as root, or name another folder: --config DIR/ca.toml"
+        raise Failed("not_written", f"{error.filename or folder}: {error.strerror}", hint=hint) from None
+    return written, [folder / name for name in NAMES if folder / name not in written]

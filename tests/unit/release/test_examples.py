@@ -1,10 +1,13 @@
-"""``init --example``: commented settings from the wheel, never written over; a missing file names the way to them."""
+"""``init``: commented settings from the wheel, never written over; a missing file names the way to them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+import pytest
 
 from sshjit_ca.operations import examples
 
@@ -23,18 +26,46 @@ def test_settings_are_written_once_and_the_next_step_is_told(tmp_path: Path) -> 
     for program, names in MADE.items():
         said = run(program, "init", "--example", folder)
         for name in names:
-            assert f"{folder / name}\n" in said
+            assert f"written           {folder / name}\n" in said
             assert (folder / name).read_bytes() == (examples.shared() / "etc" / name).read_bytes()
             assert (folder / name).stat().st_mode & 0o777 == 0o644
             (folder / name).write_text("mine")
-        assert "\nNext, as root:\n" in said
-        unit = next(word for word in said.split() if word.endswith(f"{program}.service"))
-        assert Path(unit).read_text().count("[Service]") == 1, "as it was installed"
-        assert "already there" in run(program, "init", "--example", folder, code=2)
+        assert "\nNext" in said
+        again = run(program, "init", "--example", folder)
+        assert all(f"there already     {folder / name}\n" in again for name in names)
         assert all((folder / name).read_text() == "mine" for name in names)
 
 
+def test_what_an_installation_is_called_goes_into_new_settings(tmp_path: Path) -> None:
+    """And nothing is made beside them: they are not the machine's own, and ``home`` is to be chosen first."""
+    config = tmp_path / "ca.toml"
+    said = run("ssh-jit-ca", "init", "--config", config, "--front-end", "https://Access.example.com/")
+    values = tomllib.loads(config.read_text())
+    assert values["installation"] == "access.example.com"
+    assert values["front_end"] == "https://Access.example.com"
+    assert f"--config {tmp_path}/ca.toml init" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.toml", "policy.toml", "providers.toml"]
+    run("ssh-jit-web", "init", "--config", tmp_path / "web.toml", "--tls", "/tls/cert.pem", "/tls/key.pem")
+    web = tomllib.loads((tmp_path / "web.toml").read_text())
+    assert web["public_url"] == values["front_end"], "the CA's settings beside it say it"
+    assert (web["port"], web["proxy_hops"], web["address"]) == (443, 0, "0.0.0.0")
+    assert {"tls_certificate", "tls_key"} <= web.keys()
+    assert not (tmp_path / "web.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--front-end", "https://a.example/path"), "has a path"),
+        (("--installation", "Two Words"), "cannot name an installation"),
+    ],
+)
+def test_nothing_is_written_with_values_that_cannot_be(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    assert message in run("ssh-jit-ca", "init", "--config", tmp_path / "ca.toml", *words, code=2)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_missing_file_names_the_way_to_one(tmp_path: Path) -> None:
-    for words in (("ssh-jit-ca", "init"), ("ssh-jit-ca", "serve"), ("ssh-jit-web", "serve"), ("ssh-jit-web", "notify")):
+    for words in (("ssh-jit-ca", "serve"), ("ssh-jit-web", "serve"), ("ssh-jit-web", "notify")):
         said = run(*words, "--config", tmp_path / "none.toml", code=2)
-        assert f"hint: {words[0]} init --example /etc/ssh-jit" in said
+        assert f"hint: {words[0]} init writes commented settings" in said

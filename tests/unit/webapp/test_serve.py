@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import pytest
 
 from demo import processes
 from demo.lab.paths import free_ports
+from tests.support import tls
 from tests.support.processes import BIN, Processes, build
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -114,6 +118,44 @@ def test_whoever_started_it_hears_that_it_is_ready_and_not_before(
         finally:
             process.terminate()
             assert process.wait(PATIENCE) == 0
+
+
+def test_it_ends_tls_itself_where_it_has_a_certificate(running: Processes, tmp_path: Path) -> None:
+    authority, certificate, key = tls.of_authority(tmp_path, "localhost")
+    port = free_ports(1)[0]
+    config = running.paths.etc / "other.toml"
+    text = (running.paths.etc / "web.toml").read_text().replace(str(running.ports.web), str(port))
+    config.write_text(f'tls_certificate = "{certificate}"\ntls_key = "{key}"\n{text}')
+    config.chmod(0o600)
+
+    key.chmod(0o644)
+    code, said = run("serve", "--config", str(config))
+    assert (code, "access.key holds a secret and can be read by others" in said) == (2, True), said
+    key.chmod(0o600)
+    text = key.read_text()
+    key.write_text(certificate.read_text())
+    code, said = run("serve", "--config", str(config))
+    assert (code, "are not a certificate and its key (PEM)" in said, "Traceback" in said) == (2, True, False), said
+    key.write_text(text)
+
+    process = subprocess.Popen([BIN / "ssh-jit-web", "serve", "--config", config])
+    try:
+        trusting = ssl.create_default_context(cafile=authority)
+        wait_until(lambda: fetched(f"https://localhost:{port}/healthz", trusting) == 200, "it does not answer")
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+def fetched(url: str, context: ssl.SSLContext) -> int:
+    """The status of an answer; 0 while nobody listens. A certificate that is not trusted is an error."""
+    try:
+        with urllib.request.urlopen(url, context=context, timeout=PATIENCE) as answer:  # noqa: S310 - an https address
+            return int(answer.status)
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ssl.SSLError):
+            raise
+        return 0
 
 
 def test_the_database_is_for_its_user_alone(running: Processes) -> None:
