@@ -95,8 +95,7 @@ class WebConfig:
                 raise Invalid("bad_config", f"{name} must be 5m to 24h")
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise Invalid("bad_config", "tls_certificate and tls_key belong together")
+        _require_both(self.tls_certificate, self.tls_key)
         if not 1 <= len(self.ca_socket) <= MAX_CAS or len(set(self.ca_socket)) < len(self.ca_socket):
             raise Invalid("bad_config", f"ca_socket must be one socket, or up to {MAX_CAS} different ones")
         if self.metrics is not None:
@@ -136,6 +135,11 @@ class WebConfig:
     def https(self) -> bool:
         """Whether people reach the pages over TLS."""
         return self.public_url.startswith("https:")
+
+
+def _require_both(certificate: str | None, key: str | None) -> None:
+    if (certificate is None) != (key is None):
+        raise Invalid("bad_config", "tls_certificate and tls_key belong together")
 
 
 def parse(text: str, folder: Path) -> WebConfig:
