@@ -86,7 +86,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_web.server": [
         ("application",),
         ("long_polls",),
-        ("bodies", "bundle_follower", "connections", "threads", "wsgi"),
+        ("admission", "bundle_follower", "connections", "threads", "wsgi"),
+        ("bodies",),
         ("rsgi",),
     ],
     "sshjit_web.api": [("hosts", "account", "locks", "requests"), ("json_io",)],

@@ -29,7 +29,8 @@ LONGEST_CERTIFICATE = 24 * 3600
 LONGEST_SETTLE = 30 * 24 * 3600
 LONGEST_LOGIN = 7 * 24 * 3600
 LARGEST_RESERVE = 1024
-MOST_WAITING = 10_000
+LONGEST_PAUSE = 24 * 3600
+MOST_NUMBER = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ class _File:
     login_max_age: str = "8h"
     key_settle: str = "1h"
     waiting_max: int = 50
+    asks_per_hour: int = 10_000
+    sign_ins_per_minute: int = 6_000
+    denial_pause: str | None = None
     agent_socket: str | None = None
     disk_reserve_mib: int = 16
     syslog: str = "/dev/log"
@@ -101,6 +105,12 @@ class Config:
     """Seconds for which a bundle must have named a CA key before that key signs."""
     waiting_max: int
     """Requests of one person that may wait for an answer at a time."""
+    asks_per_hour: int
+    """New requests of one person within an hour: more than work needs, and little enough for the log."""
+    sign_ins_per_minute: int
+    """Sign-ins by one provider."""
+    denial_pause: int
+    """Seconds after a denial in which the same person does not ask approvers for the same; 0: none."""
     agent_socket: Path | None
     disk_reserve_mib: int
     syslog: Path
@@ -165,7 +175,10 @@ def load(path: Path) -> Config:
         syslog=_absolute(path, "syslog", file.syslog),
         alert_command=_command(path, file.alert_command),
         key_settle=_limited(path, "key_settle", file.key_settle, LONGEST_SETTLE),
-        waiting_max=_waiting(path, file.waiting_max),
+        waiting_max=_number(path, "waiting_max", file.waiting_max),
+        asks_per_hour=_number(path, "asks_per_hour", file.asks_per_hour),
+        sign_ins_per_minute=_number(path, "sign_ins_per_minute", file.sign_ins_per_minute),
+        denial_pause=_limited(path, "denial_pause", file.denial_pause, LONGEST_PAUSE) if file.denial_pause else 0,
         agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,
         front_end=_front_end(path, file.front_end),
@@ -340,10 +353,10 @@ def _reserve(path: Path, mebibytes: int) -> int:
     return mebibytes
 
 
-def _waiting(path: Path, most: int) -> int:
-    if not 1 <= most <= MOST_WAITING:
-        raise Invalid("bad_config", f"{path.name}: 'waiting_max' must be 1 to {MOST_WAITING}")
-    return most
+def _number(path: Path, key: str, number: int) -> int:
+    if not 1 <= number <= MOST_NUMBER:
+        raise Invalid("bad_config", f"{path.name}: {key!r} must be 1 to {MOST_NUMBER}")
+    return number
 
 
 def _limited(path: Path, key: str, value: str, longest: int) -> int:

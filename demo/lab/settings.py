@@ -153,6 +153,8 @@ ca_socket = {_text(paths.web_socket)}
 database = {_text(f"sqlite:///{paths.web}/web.db")}
 providers = "providers.toml"
 session_key_file = {_text(paths.web / "session.key")}
+rate_address = 0
+rate_session = 0
 unsafe_http = true
 """
 

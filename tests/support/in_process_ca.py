@@ -237,6 +237,8 @@ def config_text(folder: Path, **changes: str) -> str:
         "unsafe_http": "true",
         "session_idle": '"24h"',
         "session_max_age": '"24h"',
+        "rate_address": "0",
+        "rate_session": "0",
     }
     return "version = 1\n" + "".join(f"{key} = {value}\n" for key, value in {**values, **changes}.items())
 

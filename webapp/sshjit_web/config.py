@@ -27,6 +27,8 @@ MAX_FILE = 1024 * 1024
 """Bytes of a configuration file."""
 MAX_ICON = 64 * 1024
 """Bytes of a provider's icon."""
+MAX_RATE = 1_000_000
+"""Requests a minute."""
 MIN_SESSION = 300
 MAX_SESSION = 24 * 3600
 """Seconds: bounds of what ``session_idle`` and ``session_max_age`` may be."""
@@ -75,6 +77,10 @@ class WebConfig:
     """A session of the pages that nobody used for so long is over, and its sign-in with it."""
     session_max_age: str = "8h"
     """A session of the pages is over so long after it began, and whenever its sign-in is (``login_max_age``)."""
+    rate_address: int = 6000
+    """Requests of one address in a minute that need a thread, which polls for the bundle do not; 0: no limit."""
+    rate_session: int = 1200
+    """The same of one session or token."""
     metrics: str | None = None
     """Where Prometheus reads, ``127.0.0.1:9464``; ``None``: nowhere."""
     notify: NotifyConfig | None = None
@@ -90,17 +96,25 @@ class WebConfig:
             raise Invalid("bad_config", "unsafe_http is for loopback addresses only")
         if not 1 <= self.threads <= 256:
             raise Invalid("bad_config", "threads must be 1 to 256")
+        self._check_sessions()
+        self._check_proxies()
+        if self.metrics is not None:
+            names.address(self.metrics_address[0])
+            names.port(self.metrics_address[1])
+        if not 0 <= min(self.rate_address, self.rate_session) <= max(self.rate_address, self.rate_session) <= MAX_RATE:
+            raise Invalid("bad_config", f"rate_address and rate_session must be 0 to {MAX_RATE}")
+
+    def _check_sessions(self) -> None:
         for name in ("session_idle", "session_max_age"):
             if not MIN_SESSION <= durations.parse(getattr(self, name)) <= MAX_SESSION:
                 raise Invalid("bad_config", f"{name} must be 5m to 24h")
+
+    def _check_proxies(self) -> None:
         if not 0 <= self.proxy_hops <= 8:
             raise Invalid("bad_config", "proxy_hops must be 0 to 8")
         _require_both(self.tls_certificate, self.tls_key)
         if not 1 <= len(self.ca_socket) <= MAX_CAS or len(set(self.ca_socket)) < len(self.ca_socket):
             raise Invalid("bad_config", f"ca_socket must be one socket, or up to {MAX_CAS} different ones")
-        if self.metrics is not None:
-            names.address(self.metrics_address[0])
-            names.port(self.metrics_address[1])
         checked_networks(self.trusted_proxies)
         if self.trusted_proxies and self.proxy_hops:
             raise Invalid("bad_config", "either proxy_hops or trusted_proxies, not both", hint="leave proxy_hops out")
@@ -114,7 +128,7 @@ class WebConfig:
 
         """
         address, _, port = (self.metrics or "").rpartition(":")
-        if not port.isascii() or not port.isdecimal():
+        if not address or not port.isascii() or not port.isdecimal():
             raise Invalid("bad_config", "metrics must be an address and a port", hint='metrics = "127.0.0.1:9464"')
         return address.removeprefix("[").removesuffix("]"), int(port)
 

@@ -42,6 +42,8 @@ _BY_CODE = {
     "locked": ErrorHelp("Somebody with the permission to unlock can remove the lock."),
     "review_overdue": ErrorHelp("Somebody with the permission to review has to review it first."),
     "too_many": ErrorHelp("Wait a while, then try again."),
+    "too_fast": ErrorHelp("Wait a moment, then try again."),
+    "denied_lately": ErrorHelp("Read why it was denied, and wait, or ask the approver.", *_HOME),
     "too_many_waiting": ErrorHelp("Cancel requests that you no longer need, or wait for answers.", *_HOME),
     "busy": ErrorHelp("Many people sign in just now. Try again in a moment."),
     "wrong_state": ErrorHelp("The request changed since you opened the page. Open it again.", *_HOME),

@@ -46,6 +46,8 @@ _BY_CODE = {
     "wrong_type": 415,
     "too_many": 429,
     "too_many_waiting": 429,
+    "too_fast": 429,
+    "denied_lately": 429,
     "busy": 503,
     "internal": 500,
     **dict.fromkeys(("provider_down", "provider_untrusted", "provider_settings", "bad_provider_answer"), 502),
@@ -83,6 +85,10 @@ _TITLES_BY_CODE = {
     "bad_provider_answer": "The identity provider cannot be used",
     "wrong_state": "This request has already been decided",
 }
+LATER = ("busy", "too_fast")
+"""Codes of errors after which the same may be sent again soon."""
+RETRY_AFTER = "5"
+"""Seconds until then."""
 REFERENCE = "Ssh-Jit-Reference"
 """The header that carries a failure's id to programs."""
 RETRY = 10
@@ -166,6 +172,8 @@ def document(error: SshJitError) -> dict[str, str]:
 def _json(error: SshJitError, status: int) -> Response:
     response = jsonify(error=document(error))
     response.status_code = status
+    if error.code in LATER:
+        response.headers["Retry-After"] = RETRY_AFTER
     if number := reference(error):
         response.headers[REFERENCE] = number
     return response

@@ -42,8 +42,6 @@ MAX_PREFER = 200
 """Letters of the header ``Prefer`` that are read."""
 LONGEST_WAIT = 55
 """Seconds that a poll may wait: most proxies cut a connection on which nothing was said for a minute."""
-RETRY_AFTER = "5"
-"""Seconds until a request that found no room is to be sent again."""
 
 
 class Head(NamedTuple):
@@ -121,7 +119,7 @@ class Gateway:
         status = errors.status_of(error)
         headers = [("Connection", "close")]
         if status in (429, 503):
-            headers.append(("Retry-After", RETRY_AFTER))
+            headers.append(("Retry-After", errors.RETRY_AFTER))
         if errors.is_for_programs(head.path):
             return _json(status, {"error": errors.document(error)}, headers)
         text = f"{error}{f': {error.hint}' if error.hint else ''}\n".encode()

@@ -59,7 +59,7 @@ class Proxies:
         address = self.client(peer, forwarded)
         if self._trusts(address) or not _is_address(address):
             text = "the header X-Forwarded-For is not ASCII, or names nobody but trusted proxies"
-            raise Invalid("bad_request", text, hint="trusted_proxies in web.toml must be the proxies alone")
+            raise Invalid("bad_request", text, hint="tell the operator, who names the proxies")
 
     def _trusts(self, address: str) -> bool:
         known = known_networks.client_address(address)

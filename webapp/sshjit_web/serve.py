@@ -25,6 +25,7 @@ from sshjit_web.ca_client import CaClient
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.gateway import Gateway
 from sshjit_web.server import connections
+from sshjit_web.server.admission import Admission
 from sshjit_web.server.application import Application
 from sshjit_web.server.bodies import HEAD_TIME
 from sshjit_web.store import MIGRATION, open_engine
@@ -114,6 +115,7 @@ def make() -> Application:
         gateway,
         threads=settings.threads,
         proxies=settings.proxies,
+        admission=Admission(settings.rate_address, settings.rate_session),
         ca_cache=gateway.ca_cache,
         supervisor=started_by,
     )

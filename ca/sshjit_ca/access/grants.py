@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import assert_never
 
-from sshjit import approvals, policy, requests, wire
+from sshjit import approvals, durations, policy, requests, wire
 from sshjit.api.views import RequestState
 from sshjit.approvals import Step
 from sshjit.errors import Refused
@@ -20,8 +20,6 @@ from sshjit_ca.sources.on_call import rotas_said
 from sshjit_ca.state import Host, Login, locks
 
 HOUR = 3600
-MAX_ASKS = 10_000
-"""New requests of one person within an hour: more than work needs, and little enough for the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +50,13 @@ def terms_or_refusal(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
 
 def refuse_flood(context: Context, login: Login) -> None:
     """One person cannot fill the log, by whatever asks in their name. Raises ``Refused``: ``too_many``."""
-    asked = context.state.requests_of.get(login.opened.subject, [])
-    if len(asked) < MAX_ASKS:
+    asked, most = context.state.requests_of.get(login.opened.subject, []), context.config.asks_per_hour
+    if len(asked) < most:
         return
-    oldest = context.state.requests.get(asked[-MAX_ASKS])
+    oldest = context.state.requests.get(asked[-most])
     if oldest is not None and context.now - oldest.time < HOUR:
-        raise Refused("too_many", f"you made {MAX_ASKS} requests within the last hour", hint="wait a while")
+        again = durations.show(oldest.time + HOUR - context.now)
+        raise Refused("too_many", f"you made {most} requests within the last hour", hint=f"ask again in {again}")
 
 
 def refuse_pile(context: Context, login: Login) -> None:

@@ -13,7 +13,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Closed
 from sshjit.policy import Bounds, Terms, TicketAnswer
 from sshjit.requests import Request
-from sshjit_ca.access import grants, issuance, lookup, recheck, signed_requests
+from sshjit_ca.access import denials, grants, issuance, lookup, recheck, signed_requests
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
@@ -30,7 +30,7 @@ def ask(context: Context, message: Ask) -> AskReply:
 
     Raises:
         Refused: policy's codes (``no_rule``, ``denied_by_rule``, …), ``step_up``, ``nobody_can_approve``, ``locked``,
-            ``review_overdue``, ``signature_needed``, ``challenge_over``, ``signature_refused``.
+            ``review_overdue``, ``denied_lately``, ``signature_needed``, ``challenge_over``, ``signature_refused``.
         Invalid: ``unknown_host``, ``no_host``, and what ``sshjit.names`` refuses.
 
     """
@@ -49,6 +49,7 @@ def ask(context: Context, message: Ask) -> AskReply:
             if not closed:
                 raise
             raise Refused(error.code, f"{error.message}; {closed}", hint=error.hint) from None
+        denials.refuse_early(context, login, pending)
         notes = (*_notes(pending), *([f"{closed}; this is a new request"] if closed else []))
         to_sign = signed_requests.challenge(context, login, message, pending, notes)
         if to_sign is not None:
@@ -112,6 +113,7 @@ def extend(context: Context, message: Extend) -> AskReply:
     grants.refuse_flood(context, login)
     pending = _extension(context, login, message, grant)
     grants.require_possible(context, login, pending)
+    denials.refuse_early(context, login, pending)
     notes = (f"rule {pending.terms.rule!r} extends by {durations.show(pending.terms.duration)}",)
     to_sign = signed_requests.challenge(context, login, message, pending, notes)
     if to_sign is not None:

@@ -17,6 +17,7 @@ from sshjit import wire
 from sshjit.discovery import discovery_url, parse_discovery, parse_keys_uri
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Issuer
+from sshjit.rates import Rates
 from sshjit_ca.oidc import provider_http
 from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 
@@ -57,8 +58,13 @@ class ProviderKeys:
         *,
         signs_in: bool = True,
         read_keys: Callable[[], str] | None = None,
+        most: int = 0,
     ) -> None:
-        """``signs_in``: people, for which endpoints are needed. ``read_keys``: the JWKS where none is fetched."""
+        """``signs_in``: people, for which endpoints are needed. ``read_keys``: the JWKS where none is fetched.
+
+        ``most``: sign-ins in a minute; 0: as many as there are.
+        """
+        self._rates, self._counting = Rates(most), threading.Lock()
         self._name = name
         self._signs_in = signs_in
         self._read_keys = read_keys
@@ -77,6 +83,18 @@ class ProviderKeys:
         """What the last fetch that failed ended in."""
         self.fault = ""
         """What an administrator must mend, as a clause, where waiting does not help; empty: nothing that is known."""
+
+    def count_sign_in(self) -> None:
+        """Somebody signs in. Those of one provider, however many, keep nobody of another one waiting.
+
+        Raises:
+            Failed: ``busy``.
+
+        """
+        with self._counting:
+            seconds = self._rates.take("", self._monotonic())
+        if seconds:
+            raise Failed("busy", f"too many sign-ins by {self._name} at once", hint=f"try again in {seconds} s")
 
     def find(self, kid: str | None) -> dict[str, Any]:
         """The key with this id; without an id, the only key there is.

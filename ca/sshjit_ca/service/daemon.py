@@ -139,11 +139,12 @@ def _published(
     config: Config, trusted: Mapping[str, Provider], jobs: Mapping[str, WorkloadIssuer]
 ) -> dict[str, ProviderKeys]:
     """What the issuers publish, fetched when it is needed; or read from a file beside ``providers.toml``."""
-    published = {name: ProviderKeys(name, provider, time.monotonic) for name, provider in trusted.items()}
+    most = config.sign_ins_per_minute
+    published = {name: ProviderKeys(name, one, time.monotonic, most=most) for name, one in trusted.items()}
     for name, issuer in jobs.items():
         path = config.providers.parent / issuer.keys_file if issuer.keys_file else None
         read = None if path is None else partial(read_trusted, path)
-        published[name] = ProviderKeys(name, issuer, time.monotonic, signs_in=False, read_keys=read)
+        published[name] = ProviderKeys(name, issuer, time.monotonic, signs_in=False, read_keys=read, most=most)
     return published
 
 

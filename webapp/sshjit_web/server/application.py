@@ -19,6 +19,7 @@ from sshjit_web.proxies import HEADER as FORWARDED
 from sshjit_web.proxies import NO_PROXIES, Proxies
 from sshjit_web.security import MAX_BODY
 from sshjit_web.server import connections, long_polls, wsgi
+from sshjit_web.server.admission import Admission
 from sshjit_web.server.bodies import BodyReader, TooLarge
 from sshjit_web.server.bundle_follower import BundleFollower
 from sshjit_web.server.long_polls import Gone, LongPolls
@@ -40,7 +41,7 @@ class Disconnected(Exception):
 class Application:
     """The RSGI application around a WSGI one.
 
-    ``threads`` as in ``web.toml``; ``proxies`` are our own; ``limit`` is the most bytes of a body.
+    ``threads`` as in ``web.toml``; ``proxies`` are our own; ``admission`` limits rates, ``limit`` the bytes of a body.
     With a ``ca_cache`` it follows the bundle, and polls may wait for it. ``supervisor`` is told once it listens.
     """
 
@@ -52,12 +53,14 @@ class Application:
         threads: int,
         limit: int = MAX_BODY,
         proxies: Proxies = NO_PROXIES,
+        admission: Admission | None = None,
         ca_cache: CaCache | None = None,
         supervisor: Supervisor | None = None,
     ) -> None:
         self._inner = inner
         self._gateway = gateway
         self._proxies = proxies
+        self._admission = admission
         self._limit = limit
         self._bodies = BodyReader(limit)
         self._threads = Threads(threads)
@@ -108,6 +111,8 @@ class Application:
             return
         try:
             self._proxies.require_client(_peer(scope), _forwarded(scope))
+            if self._admission is not None:
+                self._admission.admit(head)
             body, too_large = await self._body(scope, protocol, head)
             await self._view(scope, protocol, head, body, too_large)
         except Disconnected:

@@ -22,6 +22,9 @@ from sshjit.errors import Failed
 LOG = logging.getLogger(__name__)
 WAITING = 8
 """Requests that may wait for each thread."""
+SHED = 3.0
+"""Seconds that the last one waited for its turn, from which on nobody more is taken who would have to wait: those who
+wait already get an answer, instead of nobody in time."""
 WAIT_TIME = 10.0
 """Seconds after which a request that waited is refused: whoever asked has given up, or soon will."""
 END_TIME = 20.0
@@ -35,6 +38,8 @@ class Job:
     work: Callable[[], None]
     refuse: Callable[[Failed], None]
     ended: asyncio.Future[None]
+    given: float = 0.0
+    """When, by the monotonic clock."""
     skipped: bool = False
     """Nobody waited for it any more before its turn came, so it is not done."""
     _taken: threading.Lock = field(default_factory=threading.Lock)
@@ -70,6 +75,8 @@ class Threads:
         self._unfinished = 0
         self._ended: deque[Job] = deque()
         self._told = False
+        self._waited = 0.0
+        """Seconds that the last job whose turn came had waited for it."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads: list[threading.Thread] = []
 
@@ -107,9 +114,9 @@ class Threads:
 
         """
         assert self._loop is not None  # noqa: S101 - start() came before
-        if self._unfinished >= self._number * (1 + WAITING):
+        if self._unfinished >= self._number * (1 + WAITING) or (self.all_busy and self._waited >= SHED):
             raise busy()
-        job = Job(work, refuse, self._loop.create_future())
+        job = Job(work, refuse, self._loop.create_future(), time.monotonic())
         if self.all_busy:
             timer = self._loop.call_later(WAIT_TIME, job.expire)
             job.ended.add_done_callback(lambda _: timer.cancel())
@@ -120,6 +127,7 @@ class Threads:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             try:
+                self._waited = time.monotonic() - job.given
                 if job.take():
                     job.work()
             except BaseException:

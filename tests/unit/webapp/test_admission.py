@@ -1,0 +1,111 @@
+"""Rates of one address and one session, and what is shed before those who wait get nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from sshjit.errors import Failed, Refused
+from sshjit.rates import MOST, Rates
+from sshjit_web.gateway import Head
+from sshjit_web.server import threads
+from sshjit_web.server.admission import Admission
+from sshjit_web.server.threads import Threads
+from tests.support.waiting import PATIENCE, wait_until
+
+
+class Time:
+    """A monotonic clock that the test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def head(address: str, **headers: str) -> Head:
+    return Head("GET", "/requests", address, headers.get, 0.0)
+
+
+def refused(admission: Admission, asked: Head) -> str:
+    with pytest.raises(Refused) as error:
+        admission.admit(asked)
+    return f"{error.value.code}: {error.value.message}; {error.value.hint}"
+
+
+def test_one_address_does_not_keep_others_out_and_is_told_when_to_come_again() -> None:
+    clock = Time()
+    admission = Admission(60, 0, clock)
+    for _ in range(60):
+        admission.admit(head("192.0.2.7"))
+    told = "too_fast: too many requests from this address within a minute; try again in 2 s"
+    assert refused(admission, head("192.0.2.7")) == told
+    admission.admit(head("192.0.2.8"))
+    clock.now = 1.0
+    admission.admit(head("192.0.2.7"))
+    refused(admission, head("192.0.2.7"))
+    clock.now = 1000.0
+    for _ in range(60):
+        admission.admit(head("192.0.2.7"))
+    refused(admission, head("192.0.2.7"))
+
+
+def test_of_ipv6_a_network_counts() -> None:
+    admission = Admission(2, 0, Time())
+    admission.admit(head("2001:db8::1"))
+    admission.admit(head("2001:db8::2"))
+    assert "this address" in refused(admission, head("2001:db8::3"))
+    admission.admit(head("2001:db8:0:1::1"))
+
+
+def test_one_session_counts_wherever_it_comes_from() -> None:
+    admission = Admission(0, 2, Time())
+    for address in ("192.0.2.1", "192.0.2.2"):
+        admission.admit(head(address, authorization="Bearer a"))
+    assert "this session" in refused(admission, head("192.0.2.3", authorization="Bearer a"))
+    admission.admit(head("192.0.2.3", authorization="Bearer b"))
+    for _ in range(10):
+        admission.admit(head("192.0.2.3"))
+    for _ in range(2):
+        admission.admit(head("192.0.2.3", cookie="x=1"))
+    refused(admission, head("192.0.2.3", cookie="x=1"))
+
+
+def test_what_is_remembered_has_an_end() -> None:
+    rates = Rates(10)
+    for number in range(3 * MOST):
+        rates.take(str(number), number / 1000)
+    assert len(rates._left) <= MOST
+
+
+def test_nobody_is_taken_who_would_wait_longer_than_those_before_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "SHED", 0.2)
+    go, done = threading.Event(), threading.Event()
+
+    def nobody(error: Failed) -> None:
+        raise AssertionError(error)
+
+    async def play() -> None:
+        made = Threads(1)
+        made.start(asyncio.get_running_loop())
+        first = made.give(lambda: _wait(go), nobody)
+        second = made.give(lambda: _wait(done), nobody)
+        await asyncio.sleep(0.3)
+        go.set()
+        await asyncio.wait_for(first.ended, PATIENCE)
+        await asyncio.to_thread(wait_until, lambda: made._waited >= 0.2)
+        with pytest.raises(Failed, match="too much to do"):
+            made.give(lambda: None, nobody)
+        done.set()
+        await asyncio.wait_for(second.ended, PATIENCE)
+        third = made.give(lambda: None, nobody)  # nobody waits: it is taken, whatever was before
+        await asyncio.wait_for(third.ended, PATIENCE)
+        made.stop()
+
+    asyncio.run(play())
+
+
+def _wait(event: threading.Event) -> None:
+    assert event.wait(PATIENCE)
