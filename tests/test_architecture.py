@@ -76,7 +76,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("errors",),
         ("security",),
         ("services",),
-        ("banner", "drafts", "error_help", "forms", "oidc", "policy_preview", "sessions"),
+        ("banner", "drafts", "error_help", "forms", "oidc", "policy_preview", "sessions", "shared_memory"),
         ("ca_cache", "client_authentication", "migrate", "provider_transport"),
         ("ca_client", "migrations", "store"),
         ("ca_pool",),

@@ -258,6 +258,8 @@ class Authority:
         self._prove()
         if self.fenced is not None:
             raise self.fenced
+        if self._context.journal.contradicted is not None:
+            raise self._context.journal.contradicted
         if self.ahead:
             if self._why is not None and time.monotonic() < self._rest:
                 raise self._why

@@ -155,3 +155,5 @@ class HostReport(Message, answer=Done):
     """SSHSIG by ``host_key``, namespace ``report@ssh-jit``."""
     only_certificates: bool = wire.added(2, default=False)
     """Whether its accounts are open to certificates alone."""
+    checkpoint: str = wire.added(2, default="")
+    """The checkpoint of the bundle that it believes, where something is wrong: a CA that lost entries hears of it."""

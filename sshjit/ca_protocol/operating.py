@@ -122,6 +122,8 @@ class Health(Message, answer="HealthReply"):
 
     version: int = wire.added(2, default=1)
     """What the asker speaks (``sshjit/versions.py``)."""
+    checkpoint: str = wire.added(2, default="")
+    """The newest checkpoint of the log that the asker holds. A CA whose log does not reach so far stops writing."""
 
 
 @dataclass(frozen=True, slots=True)

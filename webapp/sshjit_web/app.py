@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from flask import Flask, g
 
 from sshjit import durations
+from sshjit.errors import Failed
 from sshjit_web import api, auth, errors, pages, public, security, services, template_filters
 from sshjit_web import config as configuration
 from sshjit_web.banner import BannerCache
@@ -20,8 +22,11 @@ from sshjit_web.drafts import Drafts
 from sshjit_web.gateway import Gateway
 from sshjit_web.oidc import RelyingParty
 from sshjit_web.sessions import Limits, Sessions
+from sshjit_web.shared_memory import SharedMemory, follow_checkpoints
 from sshjit_web.store import Store, open_engine
 from sshjit_web.wsgi_middleware import Middleware
+
+LOG = logging.getLogger(__name__)
 
 
 def create_app(
@@ -94,6 +99,18 @@ def from_config(config: WebConfig, *, serving: bool = False) -> Flask:
         for name, provider in known.items()
     }
     ca = CaClient(*map(Path, config.ca_socket), keep=config.threads)
+    store = Store(open_engine(config.database))
     if serving:
         ca.follow()
-    return create_app(config, ca, Store(open_engine(config.database)), parties, key=key, clock=time.time)
+        _remember(ca, SharedMemory(store), key)
+    return create_app(config, ca, store, parties, key=key, clock=time.time)
+
+
+def _remember(ca: CaClient, memory: SharedMemory, key: bytes) -> None:
+    """What the front ends of one database know together; where it is away, this one goes on by itself."""
+    try:
+        if not memory.note_session_key(key):
+            LOG.warning("a front end with this database used another session key: all of them need the same file")
+    except Failed as error:
+        LOG.warning("whether all front ends have the same session key is not known: %s", error)
+    follow_checkpoints(ca, memory)

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
-from sshjit import ca_protocol, versions
+from sshjit import ca_protocol, checkpoint, versions
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import FAMILIES, Failed, Invalid, Refused, SshJitError
 from sshjit_web.ca_pool import Pool
@@ -70,6 +70,13 @@ class CaClient:
         self._pool = Pool([str(path) for path in paths], self._connect, keep=keep)
         self.version = 1
         """What the CA spoke on the newest connection."""
+        self.newest = ""
+        """The newest checkpoint of the log that is known here; each CA that is greeted hears of it."""
+
+    def remember(self, note: str) -> None:
+        """A checkpoint that the CA signed; what is not newer, or none, is passed over."""
+        if log_size(note) > log_size(self.newest):
+            self.newest = note
 
     def follow(self) -> None:
         """From now on a thread goes after the CA that writes, if there are several."""
@@ -150,7 +157,7 @@ class CaClient:
         timeout = self._timeout if len(self._pool.addresses) == 1 else min(GREETING, self._timeout)
         connection = self._open(path, timeout)
         try:
-            refusal = connection.greet()
+            refusal = connection.greet(self.newest)
         except (Unsent, Broken, TimeoutError) as error:
             connection.close()
             late = isinstance(error, TimeoutError)
@@ -160,6 +167,7 @@ class CaClient:
             _refuse_greeting(refusal)
         connection.wait_for(self._timeout)
         self.version = connection.version
+        self.remember(connection.checkpoint)
         return connection
 
     def _open(self, path: str, timeout: float) -> Connection:
@@ -187,6 +195,14 @@ class CaClient:
 
 GREETING = 1.5
 """Seconds in which one of several CAs has to answer who is greeted, or asked how it is."""
+
+
+def log_size(note: str) -> int:
+    """How many entries a checkpoint is over; 0 for what is none. Who signed it is for the CA to see."""
+    try:
+        return checkpoint.size_of(note)
+    except (ValueError, IndexError):
+        return 0
 
 
 def _is_fenced(answer: Answer) -> bool:

@@ -48,6 +48,7 @@ _write = msgspec.json.Encoder().encode
 
 class _Health(msgspec.Struct):
     version: int = 1
+    checkpoint: str = ""
 
 
 class _Error(msgspec.Struct):
@@ -78,10 +79,13 @@ class Connection:
         self._ids = count(1)
         self.version = 1
         """What the CA speaks, once ``greet`` asked."""
+        self.checkpoint = ""
+        """The newest of its log then."""
 
-    def greet(self) -> Answer | None:
-        """Learns which version the CA speaks. One of version 1 does not know the question's field, and says so.
+    def greet(self, newest: str = "") -> Answer | None:
+        """Learns which version the CA speaks. One of version 1 does not know the question's fields, and says so.
 
+        ``newest`` is the newest checkpoint of its log that is known here: one that lost entries hears of it first.
         Returns any other error that the CA answers: then its version is not known.
 
         Raises:
@@ -89,11 +93,13 @@ class Connection:
             TimeoutError: there was no answer in time.
 
         """
-        answer = self._exchange(ca_protocol.Health(versions.PROTOCOL), {})
+        held = {"checkpoint": newest} if newest else {}
+        answer = self._exchange({"version": versions.PROTOCOL, **held}, {})
         try:
             if answer.type != "ok":
                 return None if _read_code(answer.body).code == "bad_message" else answer
-            self.version = max(1, _read_health(answer.body).version)
+            health = _read_health(answer.body)
+            self.version, self.checkpoint = max(1, health.version), health.checkpoint
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Broken from None
         return None

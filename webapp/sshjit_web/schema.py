@@ -1,6 +1,7 @@
 """The tables of the front end's database; ``migrations/versions`` makes them.
 
-``store.py`` writes the first two, ``drafts.py`` the third, ``notify/ledger.py`` the others.
+``store.py`` writes the first two, ``drafts.py`` the third, ``shared_memory.py`` the fourth, ``notify/ledger.py`` the
+others.
 """
 
 from __future__ import annotations
@@ -44,6 +45,14 @@ DRAFTS = Table(
     Index("drafts_expires", "expires"),
 )
 """What somebody typed before they had to sign in."""
+KEPT = Table(
+    "kept",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("content", Text, nullable=False),
+)
+"""What all front ends of this database know together, by name."""
 
 NOTIFIER = Table(
     "notifier",

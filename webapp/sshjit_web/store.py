@@ -44,6 +44,8 @@ ENDED = "ended"
 AT_ONCE = 20
 SWEEP_EVERY = 60
 """Seconds between two removals of what has expired."""
+SWEEPER = 0x7373686A6977
+"""The number of the lock in PostgreSQL of whoever sweeps."""
 WRITE_EVERY = 10.0
 """Seconds for which a write proves that more can be written."""
 MOST_SIGN_INS = 10_000
@@ -221,11 +223,20 @@ class Store:
             self._swept = now
         try:
             with self.writing() as connection:
+                if not _sweeps_alone(connection):
+                    return
                 connection.execute(delete(SESSIONS).where(SESSIONS.c.expires <= now))
                 connection.execute(delete(SIGN_INS).where(SIGN_INS.c.expires <= now))
                 connection.execute(delete(DRAFTS).where(DRAFTS.c.expires <= now))
         except Failed as error:
             LOG.warning("what has expired was not removed: %s (%s)", error, error.__cause__)
+
+
+def _sweeps_alone(connection: Connection) -> bool:
+    """Whether no other front end removes what has expired just now. On SQLite there is one writer at any time."""
+    if connection.dialect.name == "sqlite":
+        return True
+    return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({SWEEPER})").scalar())
 
 
 class Guard:

@@ -203,6 +203,9 @@ def host_report(context: Context, message: HostReport) -> Done:
     context.host_replays.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
+    context.hold_against(message.checkpoint)
+    if context.journal.contradicted is not None:
+        raise context.journal.contradicted
     event = _read_report(context, host, message)
     context.host_replays.note(host.id, "report", message.time, context.now)
     known = context.state.reports.get(host.id)

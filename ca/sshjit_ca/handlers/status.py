@@ -22,8 +22,9 @@ from sshjit_ca.witness.places import Follower as PlaceFollower
 from sshjit_ca.witness.witnesses import Follower
 
 
-def health(context: Context, _: Health) -> HealthReply:
-    """Whether the CA signs now, and if not, why."""
+def health(context: Context, message: Health) -> HealthReply:
+    """Whether the CA signs now, and if not, why. Whoever asks may hold a checkpoint that the log does not reach."""
+    context.hold_against(message.checkpoint)
     return HealthReply(
         checks.ready(context),
         _problems(context, public=True),

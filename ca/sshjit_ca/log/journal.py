@@ -19,7 +19,7 @@ from sshjit_ca.counters import Counters
 from sshjit_ca.keys import Signer
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.succession import Succession, raw, verified
-from sshjit_ca.log import entry_text, erasure, fast_reader, snapshots
+from sshjit_ca.log import entry_text, erasure, fast_reader, held_elsewhere, snapshots
 from sshjit_ca.log.gaps import Gaps
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.log.snapshots import Folded
@@ -28,6 +28,7 @@ from sshjit_ca.state import keys as folded
 from sshjit_ca.storage.store import Head, Row, Store, fenced, late
 
 SERIALS_PER_EPOCH = 2**40
+NOTES = 64
 READS = 5
 """How often a log is read before a CA begins, while another one writes it."""
 
@@ -65,6 +66,10 @@ class Journal:
         self._snapshot = self._erased_at = 0
         self.counters = Counters()
         self._plan: tuple[erasure.Plan, Callable[[], None]] | None = None
+        self.contradicted: Failed | None = None
+        """Somebody holds a checkpoint that this log does not continue: nothing more is written."""
+        self._continued: dict[str, None] = {}
+        """Notes of others that it continues, some of the newest."""
 
     def read(self) -> None:
         """Folds the log, and holds it against its checkpoint and the one remembered elsewhere.
@@ -149,6 +154,30 @@ class Journal:
         """Whether everything that is known here is in the log, and not all of it in a snapshot."""
         return not self._rows and self.durable == self._tree.size > self._snapshot
 
+    def hold_against(self, note: str) -> Failed | None:
+        """What is wrong if somebody holds a checkpoint that this log does not continue. Call it between batches.
+
+        The note is kept as the newest one then: a restart finds the same, and ``restore`` cites it.
+        """
+        if note in {"", self.checkpoint} or note in self._continued or self.contradicted is not None:
+            return None
+        point = held_elsewhere.signed(note, Succession.of(self._first, self._store))
+        if point is None or point.origin != self._origin or (point.size > self.durable and self._is_behind(point.size)):
+            return None
+        self.contradicted = held_elsewhere.contradiction(point, self._tree, self.durable, self._store)
+        if self.contradicted is not None:
+            self._pinned.keep_checkpoint(note)
+            return self.contradicted
+        while len(self._continued) >= NOTES:
+            del self._continued[next(iter(self._continued))]
+        self._continued[note] = None
+        return None
+
+    def _is_behind(self, size: int) -> bool:
+        """Whether the database has what is missing here: then another CA writes, and this one hears of it soon."""
+        head = self._store.head()
+        return head is not None and (head.epoch != self.epoch or head.size >= size)
+
     def freeze(self) -> Folded:
         """What is known now, for a snapshot. Call it between batches."""
         self._snapshot = self._tree.size
@@ -220,6 +249,8 @@ class Journal:
         """Makes the batch durable, with a signed checkpoint over all of it."""
         if not self._rows:
             return
+        if self.contradicted is not None:
+            raise self.contradicted
         signer = self._signer()
         note = self._note(Checkpoint(self._origin, self._tree.size, self._tree.head()), signer)
         rows, texts, size = self._rows, self._texts, self._tree.size

@@ -94,6 +94,11 @@ class Bundle:
     left_out: tuple[str, ...]
     """What this program does not know, and so left out: for people."""
 
+    @property
+    def checkpoint(self) -> str:
+        """The log's newest checkpoint when it was made, a signed note."""
+        return strictjson.typed(strictjson.loads(self.text), "checkpoint", str)
+
     def unread(self, types: frozenset[str]) -> tuple[str, ...]:
         """What is left out on a machine whose OpenSSH knows these types, of those that this program does not."""
         read = {

@@ -22,7 +22,7 @@ PAUSE = 10
 AGAIN = 3600
 """Seconds after which a problem that is still there is reported again."""
 KNOWS_CLOSED = 2
-"""The format of the bundles of a CA that takes the word that only certificates count here."""
+"""The format of the bundles of a CA that takes the word that only certificates count here, and the checkpoint."""
 MOST = 16
 LONGEST = 200
 """Letters of a problem."""
@@ -47,7 +47,10 @@ class Reporter:
         if not due or now - self.when < PAUSE:
             return
         self.when, self.waiting = now, problems
-        self._send(bundle, {"problems": problems, **({"only_certificates": True} if closed else {})}, int(now))
+        news = {"problems": problems, **({"only_certificates": True} if closed else {})}
+        if problems and bundle.format >= KNOWS_CLOSED:  # what is wrong may be that the CA lost a part of its log
+            news["checkpoint"] = bundle.checkpoint
+        self._send(bundle, news, int(now))
         self.waiting = ()
         if problems or closed:
             kept = {"problems": problems, "closed": closed, "when": int(now)}

@@ -121,3 +121,24 @@ def test_the_ca_is_told_again_what_it_hears_once_a_minute(monkeypatch: pytest.Mo
     nothing: Any = SimpleNamespace(offered=())
     join._say_that_they_are_shown(nothing, nothing, nothing, said.append)
     assert (asked, said) == ([True, True], ["the CA hears this once a minute: trying again in 0 s"])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_t64_a_host_where_something_is_wrong_says_which_checkpoint_it_holds(
+    authority: Authority, front: Front, host: Host, number: int
+) -> None:
+    """The CA may have been put back to an older state: then it hears of what it forgot."""
+    front.serve(authority.offer(**({"bundle": 2} if number > 1 else {})))
+    host.refresh()
+    config = configuration.load(host.folder / "host.json")
+    bundle = Refresher(config, lambda _: None).held()
+    assert bundle is not None
+    told: list[dict[str, Any]] = []
+
+    def answer(_path: str, body: dict[str, Any]) -> Answer:
+        told.append(body)
+        return 200, {}
+
+    front.posted = answer
+    report_state(config, bundle)
+    assert told[0].get("checkpoint") == (authority.fields()["checkpoint"] if number > 1 else None)
