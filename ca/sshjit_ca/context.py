@@ -6,7 +6,6 @@ refused before the first event, so that nothing is half done.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -52,7 +51,6 @@ from sshjit_ca.state.hosts import by_id
 from sshjit_ca.storage.store import Store
 from sshjit_ca.witness.witnesses import Witnesses
 
-_log = logging.getLogger(__name__)
 P = TypeVar("P")
 LATELY = 30 * 24 * 3600
 """Seconds since the last sign-in within which somebody counts as known."""
@@ -124,12 +122,6 @@ class Context:
     def state(self) -> State:
         """What the CA knows."""
         return self.journal.state
-
-    def hold_against(self, note: str) -> None:
-        """Holds the log against a checkpoint of somebody else's. Of another log nothing is written from then on."""
-        if (trouble := self.journal.hold_against(note)) is not None:
-            _log.error("%s", trouble.message)
-            self.troubles = (*self.troubles, trouble)
 
     def record(self, event: Event) -> None:
         """Writes an event down; it counts at once and becomes durable with the batch."""

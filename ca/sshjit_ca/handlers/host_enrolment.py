@@ -16,6 +16,7 @@ from sshjit.events import HostAdded, HostJoined, HostReported, HostShowed, JoinP
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
 from sshjit_ca.access import bastions, host_statements, hosts
+from sshjit_ca.access.held_checkpoints import hold_log_against
 from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.context import Context
@@ -203,7 +204,7 @@ def host_report(context: Context, message: HostReport) -> Done:
     context.host_replays.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
-    context.hold_against(message.checkpoint)
+    hold_log_against(context, message.checkpoint)
     if context.journal.contradicted is not None:
         raise context.journal.contradicted
     event = _read_report(context, host, message)

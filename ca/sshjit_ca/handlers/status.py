@@ -8,6 +8,7 @@ from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.ca_protocol.operating import Health, HealthReply, PlaceView, ProviderView, Status, StatusReply, WitnessView
 from sshjit_ca import state as states
 from sshjit_ca.access import checks
+from sshjit_ca.access.held_checkpoints import hold_log_against
 from sshjit_ca.config import changed_files
 from sshjit_ca.context import Context
 from sshjit_ca.keys import references, succession
@@ -24,7 +25,7 @@ from sshjit_ca.witness.witnesses import Follower
 
 def health(context: Context, message: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why. Whoever asks may hold a checkpoint that the log does not reach."""
-    context.hold_against(message.checkpoint)
+    hold_log_against(context, message.checkpoint)
     return HealthReply(
         checks.ready(context),
         _problems(context, public=True),

@@ -1,0 +1,16 @@
+"""What others hold of the log: a CA that was put back to an older state hears of it from them."""
+
+from __future__ import annotations
+
+import logging
+
+from sshjit_ca.context import Context
+
+_log = logging.getLogger(__name__)
+
+
+def hold_log_against(context: Context, note: str) -> None:
+    """Holds the log against a checkpoint of somebody else's. If it is another log nothing is written from then on."""
+    if (trouble := context.journal.hold_against(note)) is not None:
+        _log.error("%s", trouble.message)
+        context.troubles = (*context.troubles, trouble)
