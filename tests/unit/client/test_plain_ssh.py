@@ -353,6 +353,8 @@ def test_what_is_to_be_typed_is_in_every_line(laptop: Laptop, server: ClientServ
     laptop.run("login")
     with_advice = failure.in_one_line("web1", Failed("x", "a proxy is lost", hint="tell the operator"))
     assert with_advice == "web1: a proxy is lost; tell the operator; type: ssh-jit web1"
+    nowhere = laptop.run("ensure", "web9").stderr
+    assert nowhere == "ssh-jit: web9: there is no host 'web9'; type: ssh-jit hosts\n"
     server.away()
     away = laptop.run("ensure", "web1").stderr
     assert away == "ssh-jit: web1: can't reach the CA; type: ssh-jit web1\n"
