@@ -171,6 +171,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     "sshjit_client.connecting": [
         ("connection",),
+        ("way",),
+        ("kept",),
         ("agent_mode",),
         ("certificate", "forwarding", "host_lookup", "unknown_host"),
     ],
@@ -193,7 +195,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     "sshjit_client.ssh": [
         ("hardening", "jumps", "reachability", "sshconfig"),
-        ("agent_certificates", "known_hosts", "sharing"),
+        ("agent_certificates", "known_hosts", "own_known_hosts", "sharing"),
         ("agent", "certificate_index"),
         ("connection_args", "openssh", "private_key"),
         ("person_file", "program"),

@@ -80,7 +80,7 @@ def main() -> int:
 
         return cli.subcommand(["break-glass", *words])
     if ready := _ready(args):
-        return _become(ready)
+        return _become(ready, silent=args.silent)
     import gc  # noqa: PLC0415
 
     gc.set_threshold(GARBAGE)
@@ -95,7 +95,7 @@ def _ready(args: connection_args.ConnectionArgs) -> list[str]:
         return args.typed
     direct = args.host and args.plain and certificate_index.settle_config(args)
     path = _live_config(args) if direct else ""
-    if path and certificate_index.in_agent(path):  # which may have it no more
+    if path and certificate_index.held_by_agents(path):  # which may have it no more
         return []
     return [*certificate_index.STRICT, "-F", path, *args.ssh] if path else []
 
@@ -106,10 +106,10 @@ def _live_config(args: connection_args.ConnectionArgs) -> str:
     return certificate_index.live_config(args, paths.login_folders(os.environ, name)) if name else ""
 
 
-def _become(words: list[str]) -> int:
+def _become(words: list[str], *, silent: bool) -> int:
     """Becomes ssh; returns an exit code if that cannot be."""
     try:
-        program.become(words)
+        program.become(words, silent=silent)
     except program.NoSsh:
         from sshjit_client import run  # noqa: PLC0415
 

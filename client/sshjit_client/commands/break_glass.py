@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from sshjit import names
 from sshjit.errors import Invalid, Refused
-from sshjit_client.connecting import connection
+from sshjit_client.connecting import connection, kept
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.helptext import BREAK_GLASS
 from sshjit_client.identity import installation
@@ -38,16 +38,17 @@ def break_glass(machine: Machine, words: list[str]) -> int:
 
 
 def _connect(machine: Machine, args: ConnectionArgs) -> NoReturn:
-    through = connection.proxy(machine, args)
+    through = connection.typed_way(machine, args)
     machine.terminal.mark = f"{BREAK_GLASS_MARK}: "
-    path = connection.live_config(machine, args)
+    path, more = kept.live_config(machine, args), list[str]()
     if not path:
         _confirm(machine, args)
         path = str(connection.access(machine, args))
     else:
-        through += connection.by_live_certificate(machine, args, Path(path))
+        kept.settle_agents(machine, path)
+        more = connection.by_live_certificate(machine, args, Path(path))
         machine.terminal.say(f"using the access that is open on {args.host}; ssh-jit status says until when")
-    connection.become_ssh(args, path, through)
+    connection.become_ssh(args, path, [*connection.way_options(machine, args, through), *more])
 
 
 def _read(words: list[str]) -> ConnectionArgs:

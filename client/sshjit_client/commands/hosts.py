@@ -23,6 +23,8 @@ from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine
 
+_GONE = 8
+"""So many names that are no hosts any more are shown."""
 _SHOWN = 50
 """Hosts in a list, without ``--limit``."""
 _CHANGING = "changing the hosts"
@@ -70,7 +72,10 @@ def listing(machine: Machine, options: Options) -> int:
     """Lists the hosts: what each takes, or with ``--details`` how each is reached and known."""
     session, api = resolve_request.signed_in(machine)
     reply = api.hosts()
-    host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
+    gone = host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
+    if gone:
+        more = f" and {len(gone) - _GONE} more" if len(gone) > _GONE else ""
+        machine.terminal.warn(f"no host of {machine.settings().name} any more: {', '.join(gone[:_GONE])}{more}")
     chosen = [host for host in reply.hosts if _is_meant(host, options)]
     shown = chosen[: options.limit] if options.details else chosen
     if options.details:

@@ -12,29 +12,40 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sshjit.bundle import Bundle
-from sshjit.errors import Failed, Refused, SshJitError
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_client.connecting.certificate import CheckedCertificate
-from sshjit_client.ssh import agent_certificates, certificate_index, known_hosts, private_key, sshconfig
+from sshjit_client.ssh import (
+    agent_certificates,
+    certificate_index,
+    known_hosts,
+    own_known_hosts,
+    private_key,
+    sshconfig,
+)
 from sshjit_client.ssh.agent import Agent, Destination
 from sshjit_client.storage import logins
 from sshjit_client.storage.machine import Machine, Session
 from sshjit_client.storage.settings import IN_AGENT
 
-_CERTIFICATE = "-cert-v01@openssh.com"
 _INSTEAD = "ssh reads the certificate from its file"
 
 
 def destination(login: str, name: str, bundle: Bundle, values: Mapping[str, str]) -> Destination | None:
-    """Where alone a certificate may be used; ``None`` where nobody can say by which key the host shows who it is.
+    """Where alone a certificate may be used: at the host that shows who it is by a key that ssh believes for that.
 
-    ``name``: by which ssh knows the host. ``values``: what ``ssh -G`` printed.
+    ``None`` where the person knows the host by a key of a kind that we do not know.
+
+    That is what the bundle says, and each key that the person or the system knows: ssh takes that one where the host
+    shows no certificate, and the agent, which compares as well, would not sign. ``name``: by which ssh knows the host.
+    ``values``: what ``ssh -G`` printed.
     """
     shown = known_hosts.plain(bundle, name)
-    if shown is not None:
-        return Destination(login, name, tuple((line, False) for line in shown.keys))
-    if _CERTIFICATE not in values.get("hostkeyalgorithms", _CERTIFICATE):
-        return None  # by a key that the person knows
-    return Destination(login, name, tuple((line, True) for line in bundle.host_ca))
+    ours = [(line, True) for line in bundle.host_ca] if shown is None else [(line, False) for line in shown.keys]
+    try:
+        theirs = own_known_hosts.keys(name, values)
+    except Invalid:
+        return None
+    return Destination(login, name, tuple(dict.fromkeys((*ours, *theirs))))
 
 
 def put(
@@ -100,8 +111,11 @@ def settle(machine: Machine, config: Path) -> None:
     """Lets a written configuration read its certificates from files, where the agent has them no more."""
     with config.open("rb") as file:
         socket = certificate_index.agent(file.readline(certificate_index.LONGEST_LINE))
-    certificate = config.with_name(f"{config.name.removesuffix('.conf')}-cert.pub")
-    if not socket or agent_certificates.holds(socket, certificate):
+    stem = config.name.removesuffix(".conf")
+    written = [config.with_name(f"{name}-cert.pub") for name in (stem, f"{stem}~via")]
+    if not socket or all(
+        agent_certificates.holds(socket, path) for path in written if path == written[0] or path.exists()
+    ):
         return
     machine.terminal.say(gone(socket))
     sshconfig.read_from_files(config, socket)

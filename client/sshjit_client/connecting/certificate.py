@@ -20,6 +20,7 @@ from sshjit_client.ssh.certificate_index import HEAD
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 
+_DIRECT = jumps.Way()
 VIA = "~via"
 """What the names of a bastion's files end with; no certificate's own name has ``~``."""
 
@@ -155,13 +156,13 @@ def keep(
     until: int,
     rule: str = "",
     reason: str = "",
-    way: str = "",
+    way: jumps.Way = _DIRECT,
 ) -> Path:
     """Writes certificate, known_hosts and configuration; returns the path of the configuration to run ssh with.
 
     ``own``: what the person's own configuration says. ``until``: the end by this machine's clock, of the certificate or
-    of the way to the host. ``rule`` and ``reason``: those of the request. ``way``: the ``ProxyCommand`` for what the
-    person's own ``ProxyJump`` names.
+    of the way to the host. ``rule`` and ``reason``: those of the request. ``way``: by what the person's own
+    ``ProxyJump`` names; its hosts are looked at again each time.
 
     Raises:
         Failed: ``certificate_over``: a host that is shown one that is over counts it against this address.
@@ -180,7 +181,7 @@ def keep(
     socket = sharing.socket(kept.state, checked.line)
     left = max(until - int(time.time()), 1)
     first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
-    first += [f"ProxyCommand {way}"] if way else []
+    first += [f"ProxyCommand {way.command}"] if way.command else []
     target = sshconfig.Target(
         typed=args.host,
         host=host,
@@ -200,7 +201,9 @@ def keep(
     in_agent = f"{certificate_index.IN}{kept.agent}" if kept.agent else ""
     head = [f"{HEAD}{until}{in_agent}", certificate_index.typed_line(args, reason)]
     head += [certificate_index.allowed_line(checked.allows, rule), *([f"{sharing.HEAD}{socket}"] if socket else [])]
-    files.write(path, sshconfig.text(args, target, own, *head), durable=False)
+    head += [f"{certificate_index.THROUGH}{hop}" for hop in way.hops]
+    # Somebody may have decided for hours since ssh was asked: what the person has changed meanwhile counts as new.
+    files.write(path, sshconfig.text(args, target, own, *head), durable=False, when=own.asked)
     if socket and sharing.wanted(own.values) != "no":
         sharing.stop_later(socket, left)
     return path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,13 +16,14 @@ from sshjit.api.ask import AskBody, AskReply
 from sshjit.api.views import CertificateView, RequestState, RequestView
 from sshjit.errors import SshJitError
 from sshjit_client.api.basic import Away, BasicApi
-from sshjit_client.connecting import forwarding
+from sshjit_client.connecting import forwarding, kept, unknown_host
 from sshjit_client.console import times
 from sshjit_client.console.times import at
 from sshjit_client.identity import sessions
 from sshjit_client.requests import request_text
 from sshjit_client.ssh import certificate_index, openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.ssh.jumps import Way
 from sshjit_client.ssh.openssh import RunningQuery
 from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine, Session
@@ -29,8 +31,6 @@ from sshjit_client.storage.settings import IN_AGENT
 
 _REASONS = 3
 """How many reasons are tried that somebody types because the first one will not do."""
-_NO_HOST = ("unknown_host", "bad_host")
-"""The codes of errors about a word that is no host."""
 
 
 def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) -> NoReturn:
@@ -40,12 +40,12 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
         SshJitError: whatever prevents the connection.
 
     """
-    through = proxy(machine, args)
-    path = live_config(machine, args)
+    through = typed_way(machine, args)
+    path = kept.live_config(machine, args)
     try:
         drawn = "" if path else _access_or_plain_ssh(machine, args, query, through)
     except Away as error:  # what was typed can't be recorded; what is open works all the same
-        path = live_config(machine, args, as_typed=False)
+        path = kept.live_config(machine, args, as_typed=False)
         if not path:
             raise
         drawn = ""
@@ -56,10 +56,29 @@ def connect(machine: Machine, args: ConnectionArgs, query: RunningQuery | None) 
             else "what you changed in your ssh configuration may not count"
         )
         machine.terminal.warn(f"{error.message}; {lost}; using the access that is open")
+    more = []
     if path:
-        settle_agent(machine, path)
-        through += by_live_certificate(machine, args, Path(path))
-    become_ssh(args, drawn or path, through)
+        kept.settle_agents(machine, path)
+        more = by_live_certificate(machine, args, Path(path))
+    become_ssh(args, drawn or path, [*way_options(machine, args, through), *more])
+
+
+def typed_way(machine: Machine, args: ConnectionArgs) -> Way:
+    """The way by what ``-J`` names. Raises ``SshJitError``: whatever prevents access to one of the hosts."""
+    if not args.jump:
+        return Way()
+    from sshjit_client.connecting import way  # noqa: PLC0415  # most connections do not need it
+
+    return way.typed(machine, args, access)
+
+
+def way_options(machine: Machine, args: ConnectionArgs, way: Way) -> list[str]:
+    """Options of ssh for the way; what has ended on it, while somebody decided, is renewed. Raises ``SshJitError``."""
+    if not args.jump:
+        return []
+    from sshjit_client.connecting.way import options  # noqa: PLC0415  # most connections do not need it
+
+    return options(args, way if way.lives else typed_way(machine, args))
 
 
 def by_live_certificate(machine: Machine, args: ConnectionArgs, config: Path) -> list[str]:
@@ -71,100 +90,27 @@ def by_live_certificate(machine: Machine, args: ConnectionArgs, config: Path) ->
     """
     from sshjit_client.ssh import sharing  # noqa: PLC0415  # most connections do not need it
 
-    head = config.read_text("utf-8", "surrogateescape").split("\n")[: certificate_index.HEAD_LINES]
+    lines = config.read_text("utf-8", "surrogateescape").split("\n")
+    head = list(takewhile(lambda line: line.startswith(certificate_index.COMMENT), lines))
     allows, rule = certificate_index.allowed(head)
     forwarding.tell(machine.terminal, args.forwards, allows, rule, args.host)
     until = certificate_index.until(head[0].encode("ascii", "replace"))
     return sharing.typed(args, config, max(until - int(time.time()), 1))
 
 
-def _access_or_plain_ssh(
-    machine: Machine, args: ConnectionArgs, query: RunningQuery | None, through: list[str]
-) -> Path:
+def _access_or_plain_ssh(machine: Machine, args: ConnectionArgs, query: RunningQuery | None, through: Way) -> Path:
     """What ``access`` returns; or becomes plain ssh, where the name is no host and the person wants that."""
     try:
         return access(machine, args, query)
     except SshJitError as error:
-        if error.code not in _NO_HOST:
+        if error.code not in unknown_host.CODES:
             raise
-        from sshjit_client.connecting import unknown_host  # noqa: PLC0415  # most names are hosts
-
-        unknown_host.leave_or_raise(machine, args, error, through)
-
-
-def settle_agent(machine: Machine, path: str) -> None:
-    """Sees to it that ssh finds the certificate of this configuration, if it was put into an agent."""
-    if certificate_index.in_agent(path):
-        from sshjit_client.connecting import agent_mode  # noqa: PLC0415  # most people have them in files
-
-        agent_mode.settle(machine, Path(path))
-
-
-def live_config(machine: Machine, args: ConnectionArgs, *, as_typed: bool = True) -> str:
-    """The configuration for this command line if its certificate is live, else an empty string."""
-    return certificate_index.live_config(args, map(str, machine.login_folders()), as_typed=as_typed)
+        unknown_host.leave_or_raise(machine, args, error, way_options(machine, args, through))
 
 
 def become_ssh(args: ConnectionArgs, path: str | Path, through: list[str]) -> NoReturn:
     """Becomes ssh with this configuration. Raises ``Failed``: ``no_ssh``."""
-    openssh.become([*certificate_index.STRICT, "-F", str(path), *through, *args.ssh])
-
-
-def proxy(machine: Machine, args: ConnectionArgs) -> list[str]:
-    """Ssh's options for what ``-J`` names: with a certificate for each host that is enrolled.
-
-    Raises:
-        SshJitError: whatever prevents access to one of them.
-
-    """
-    if args.jump in ("", "none"):
-        return ["-J", args.jump] if args.jump else []
-    command, _ = _way(machine, args, args.jump)
-    return ["-o", f"ProxyCommand={command}"] if command else ["-J", args.jump]
-
-
-def _way(machine: Machine, args: ConnectionArgs, hosts: str) -> tuple[str, int]:
-    """The value of ``ProxyCommand`` for these hosts, and until when it works; an empty one if none is enrolled.
-
-    Raises:
-        SshJitError: whatever prevents access to one of them.
-
-    """
-    from sshjit_client.identity import installation  # noqa: PLC0415  # most connections do not need it
-    from sshjit_client.ssh import jumps  # noqa: PLC0415
-
-    way, ends = [], []
-    for hop in jumps.hops(args, hosts):
-        there = installation.for_hop(machine, hop.host)
-        path = live_config(there, hop) or _enrolled(there, hop)
-        if path:
-            settle_agent(there, str(path))
-            ends.append(certificate_index.end_of(str(path)))
-        way.append(jumps.through(hop, Path(path)) if path else jumps.plain(hop))
-    return (jumps.chain(way), min(ends)) if ends else ("", 0)
-
-
-def _configured_way(machine: Machine, args: ConnectionArgs, own: sshconfig.Own) -> tuple[str, int]:
-    """What ``_way`` returns for the ``ProxyJump`` of the person's own configuration, unless another way was typed.
-
-    ssh would start itself for its hosts by our file, which has no certificate for them.
-    """
-    hosts = own.values.get("proxyjump", "none")
-    return ("", 0) if args.jump or hosts in ("", "none") else _way(machine, args, hosts)
-
-
-def _enrolled(machine: Machine, hop: ConnectionArgs) -> Path | None:
-    """Gets a certificate for a host to pass through; ``None`` for one that is not enrolled."""
-    try:
-        return access(machine, hop)
-    except SshJitError as error:
-        path = live_config(machine, hop, as_typed=False) if isinstance(error, Away) else ""
-        if path:
-            return Path(path)
-        if error.code not in _NO_HOST:
-            raise
-        machine.terminal.say(f"{hop.host} is no host of {machine.settings().name}: ssh uses your own keys for it")
-        return None
+    openssh.become([*certificate_index.STRICT, "-F", str(path), *through, *args.ssh], silent=args.silent)
 
 
 def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = None) -> Path:
@@ -191,19 +137,21 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
         hardening.require_key(args, own.values, session.public)
         view = api.certificate(reply.request.id)
     args.break_glass = reply.request.break_glass
+    way = _configured_way(machine, args, own, reply.request.login)
+    if view.valid_before - api.certain_skew <= time.time() + certificate_index.SPARE:  # somebody decided about the way
+        view = api.certificate(reply.request.id)
     if args.break_glass:
         machine.terminal.mark = f"{request_text.BREAK_GLASS_MARK}: "
         machine.terminal.say(_break_glass(reply.request))
-    kept = trusted_bundle.current(machine, settings)
-    checked = certificate.check(view, session.public, host, login, kept.bundle)
-    if (known_hosts.plain(kept.bundle, host) is None) != checked.route.host_certificates:
+    trusted = trusted_bundle.current(machine, settings)
+    checked = certificate.check(view, session.public, host, login, trusted.bundle)
+    if (known_hosts.plain(trusted.bundle, host) is None) != checked.route.host_certificates:
         # That is the server's word. It says no more than that the bundle here may be too old to know the host.
-        kept = trusted_bundle.current(machine, settings, fresh=0)
-    hardening.require_host(args, own.values, kept.bundle, host, checked.route)
+        trusted = trusted_bundle.current(machine, settings, fresh=0)
+    hardening.require_host(args, own.values, trusted.bundle, host, checked.route)
     forwarding.tell(machine.terminal, forwarding.asked(args, own.values), checked.allows, reply.request.rule, host)
-    _tell_what_differs(machine, own, kept.revoked)
+    _tell_what_differs(machine, own, trusted.revoked)
     host_names.add(machine, host)
-    way, end = _configured_way(machine, args, own)
     skew, rule, reason = api.certain_skew, reply.request.rule, reply.request.reason
 
     def write(folder: Path) -> Path:
@@ -212,15 +160,24 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
             from sshjit_client.connecting import agent_mode  # noqa: PLC0415  # most people have them in files
 
             agent = agent_mode.put(
-                machine, session, checked, bundle=kept.bundle, values=own.values, folder=folder, skew=skew
+                machine, session, checked, bundle=trusted.bundle, values=own.values, folder=folder, skew=skew
             )
-        needed = sshconfig.Files(Path(session.key), kept.revoked, folder, agent)
-        until = min(checked.valid_before - skew, end or checked.valid_before - skew)
+        needed = sshconfig.Files(Path(session.key), trusted.revoked, folder, agent)
+        until = min(checked.valid_before - skew, way.end or checked.valid_before - skew)
         return certificate.keep(
-            checked, args, kept.bundle, own=own, kept=needed, until=until, rule=rule, reason=reason, way=way
+            checked, args, trusted.bundle, own=own, kept=needed, until=until, rule=rule, reason=reason, way=way
         )
 
     return machine.in_login(session, write)
+
+
+def _configured_way(machine: Machine, args: ConnectionArgs, own: sshconfig.Own, login: str) -> Way:
+    """The way by the person's own ``ProxyJump``. Raises ``SshJitError``."""
+    if own.values.get("proxyjump", "none") == "none":
+        return Way()
+    from sshjit_client.connecting import way  # noqa: PLC0415  # most connections do not need it
+
+    return way.configured(machine, args, own, names.login_name(login), access)
 
 
 def _tell_what_differs(machine: Machine, own: sshconfig.Own, revoked: Path) -> None:
@@ -242,7 +199,7 @@ def _request_host(
         host = names.host_alias(names.lowered(args.host))
         return host, _request(machine, args, access_request(args, host, login))
     except SshJitError as error:
-        if error.code not in _NO_HOST:
+        if error.code not in unknown_host.CODES:
             raise
         from sshjit_client.connecting import host_lookup  # noqa: PLC0415  # most people type the name
 

@@ -9,13 +9,36 @@ from __future__ import annotations
 from typing import NoReturn
 
 from sshjit import names
-from sshjit.errors import Invalid, SshJitError
-from sshjit_client.ssh import openssh
+from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit_client.ssh import openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine
 from sshjit_client.storage.settings import PLAIN_SSH
 
+CODES = ("unknown_host", "bad_host")
+"""The codes of errors about a word that is no host."""
 _HOW = "ssh NAME connects without ssh-jit, ssh-jit setup --unknown-hosts ssh always"
+
+
+def require_never_known(machine: Machine, args: ConnectionArgs) -> None:
+    """That the name, and what ssh would connect to for it, is not among the hosts that the server gave before.
+
+    A front end that lies about one host would have the person's own keys shown to it, and nobody approve or log that.
+
+    Raises:
+        Refused: ``unknown_host``.
+
+    """
+    known = set(host_names.kept(machine))
+    if not known:
+        return
+    meant = names.lowered(sshconfig.own(args).values.get("hostname", ""))
+    for name in (names.lowered(args.host), meant):
+        if name in known:
+            text = f"{name} was a host of {machine.settings().name}, and its server does not know it now"
+            hint = f"if it was removed, ssh-jit hosts makes the list anew; {_HOW.partition(',')[0]}"
+            raise Refused("unknown_host", f"{text}: your own keys are not shown to it", hint=hint)
 
 
 def leave_or_raise(machine: Machine, args: ConnectionArgs, error: SshJitError, through: list[str]) -> NoReturn:
@@ -26,8 +49,10 @@ def leave_or_raise(machine: Machine, args: ConnectionArgs, error: SshJitError, t
     ours = args.action != "shell" or args.break_glass or any((args.reason, args.duration, args.start))
     if ours or machine.settings().unknown_hosts != PLAIN_SSH:
         raise Invalid(error.code, error.message, hint="; ".join(filter(None, (error.hint, _HOW))))
+    require_never_known(machine, args)
     machine.terminal.say(
         f"{names.show(args.host)} is no host of {machine.settings().name}: plain ssh connects, by your own keys"
     )
     machine.terminal.hint("ssh-jit setup --unknown-hosts refuse, if it shall not")
-    openssh.become([*through, *args.plain_words] if through else args.typed)
+    asks = ["-o", "BatchMode=yes"] if args.silent else []
+    openssh.become([*through, *args.plain_words] if through else [*asks, *args.typed], silent=args.silent)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from sshjit_client.console import times
 from sshjit_client.ssh import agent_certificates, certificate_index, sharing
 from sshjit_client.storage import logins
 from sshjit_client.storage.logins import Session
@@ -21,6 +23,10 @@ def forget(machine: Machine) -> None:
     closed = logins.close(machine.environ, name)  # from now on nobody puts anything into an agent by them
     folders = logins.folders(machine.environ, name)
     agents, wanted = agent_certificates.agents(machine.environ, folders), _of(closed, folders)
+    for agent in agents:
+        if end := agent_certificates.hidden(agent, folders, time.time()):
+            text = f"the agent {agent.path} does not show your certificates: if it is locked (ssh-add -x), it has them"
+            machine.terminal.warn(f"{text} until {times.at(end)}")
     _end_shared(folders, sessions=True)
     logins.forget(machine.environ, name)
     agent_certificates.take_out(agents, wanted)

@@ -10,7 +10,6 @@ the key where the agent does not have it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -22,7 +21,7 @@ from sshjit.sshcert import Certificate
 from sshjit_client.connecting.certificate import CheckedCertificate, read, request_of
 from sshjit_client.plain_ssh.fast import SPARE
 from sshjit_client.plain_ssh.layout import IDENTITY, LIVE, Layout, way_to
-from sshjit_client.ssh import known_hosts
+from sshjit_client.ssh import known_hosts, sshconfig
 from sshjit_client.storage import files, one_line
 
 NO_ACCOUNT = "-"
@@ -223,14 +222,4 @@ def _lines(layout: Layout, name: str) -> list[_Line]:
 
 def no_account() -> tuple[str, ...]:
     """What stands for "nobody named an account"."""
-    return (NO_ACCOUNT, LITERAL, local_user())
-
-
-def local_user() -> str:
-    """The person's account on this machine, which ssh passes where nobody named one."""
-    import pwd  # noqa: PLC0415  # Windows has none
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return ""
+    return (NO_ACCOUNT, LITERAL, sshconfig.local_user())

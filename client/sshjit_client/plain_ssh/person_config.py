@@ -102,7 +102,7 @@ class PersonConfig:
             mode = self.path.stat().st_mode & 0o777 if self.text is not None else 0o600
             files.write(self.path, text, mode=mode)
         except OSError as error:
-            hint = f"make this its first line: {line(included).decode().strip()}"
+            hint = f"make this its first line: {os.fsdecode(line(included)).strip()}"
             raise Failed("not_written", f"can't change {self.path}: {error.strerror}", hint=hint) from None
 
 
@@ -115,7 +115,7 @@ def line(included: Path) -> bytes:
     """
     literal = _GLOB.sub(r"[\1]", str(included))
     (text,) = one_line.require(f"Include {literal if ' ' not in literal else quoted(Path(literal))}")
-    return f"{text}\n".encode()
+    return os.fsencode(f"{text}\n")
 
 
 def _words(text: bytes) -> list[str]:

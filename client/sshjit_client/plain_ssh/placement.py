@@ -22,7 +22,9 @@ def findings(there: Layout, person: PersonConfig) -> list[str]:
         return [*problems, "nothing is written for plain ssh: ssh-jit config --write"]
     if not person.has(included):
         problems.append(f"{person.path} does not include {included} in its first line: {_AGAIN}")
-    if not included.exists() or included.read_text("utf-8") != ssh_config.included(written.hosts, there):
+    if not included.exists() or included.read_text("utf-8", "surrogateescape") != ssh_config.included(
+        written.hosts, there
+    ):
         problems.append(f"{included} was changed, or written by another ssh-jit: {_AGAIN}")
     if not problems and written.hosts:
         problems += _asked(written.hosts[0].name, there, person)

@@ -96,6 +96,19 @@ def take_out(of: Iterable[Agent], wanted: Callable[[bytes], bool]) -> int:
     return count
 
 
+def hidden(agent: Agent, folders: Iterable[Path], now: float) -> int:
+    """Until when an agent that was given certificates of these sign-ins may have some that it does not show.
+
+    A locked one (``ssh-add -x``) shows nothing and removes nothing. 0: there is none that lives, or no agent answers.
+    """
+    given = [folder for folder in folders if agent.path in _noted(folder)]
+    written = [path for folder in given for path in folder.glob("*/*-cert.pub")]
+    with suppress(Failed):
+        shown = agent.held()
+        return max((end for end, blob in map(_end, written) if end > now and blob not in shown), default=0)
+    return 0
+
+
 def take_out_of(folders: Iterable[Path], requests: Collection[str]) -> None:
     """Removes the certificates of these requests, which are over, from the agents that got any of these sign-ins."""
     if requests:
@@ -116,6 +129,15 @@ def request_of(blob: bytes) -> str | None:
     with suppress(Invalid):
         return sshcert.parse_blob(blob)[0].key_id.partition(" ")[0]
     return None
+
+
+def _end(path: Path) -> tuple[int, bytes]:
+    """Until when the certificate in a file lives, in seconds since the epoch, and its blob; 0 where it is none."""
+    try:
+        line = path.read_text("ascii")
+        return sshcert.parse_line(line)[0].valid_before, blob_of(line)
+    except (OSError, ValueError, Invalid):
+        return 0, b""
 
 
 def blob_of(line: str) -> bytes:

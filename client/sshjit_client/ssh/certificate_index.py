@@ -28,8 +28,12 @@ LONGEST_LINE = 400
 """Bytes of the first line: a socket's path has about a hundred at most."""
 TYPED = "# ssh-jit typed "
 """The beginning of the second line: the duration and the reason that the certificate was asked for with, as typed."""
-HEAD_LINES = 4
-"""How many lines of such a file are ours at most, before the configuration begins."""
+COMMENT = "# "
+"""How the lines of such a file begin that are ours; the first one that does not is the configuration's."""
+THROUGH = "# through "
+"""The beginning of each line of such a file that names the configuration of a host on the way."""
+LONGEST_PATH = 8192
+"""Bytes of such a line."""
 ALLOWED = "# forwards "
 """The beginning of the line of such a file that says what may be forwarded, and by which rule."""
 BREAK_GLASS = "break-glass="
@@ -53,13 +57,14 @@ _REMARK = 500
 """Characters of what the server says in a line: a reason has no more, and readers take a line in whole."""
 
 
-def name_of(host: str, login: str, action: str, exact_command: str, config: str) -> str:
+def name_of(*fields: str) -> str:
     """A file name like ``web1+shell``; two different command lines never share one.
 
+    ``fields``: host, action, account, exact command, configuration, and the ways that were typed (``args.ways``).
     It has only lower-case ASCII letters, digits and ``. _ - % + =``; ``+`` separates the fields, and ``=`` precedes
     the hash at the end of a long name.
     """
-    name = "+".join(map(_escape, (host, action, login, exact_command, config))).rstrip("+") or "+"
+    name = "+".join(map(_escape, fields)).rstrip("+") or "+"
     if len(name) <= _LONGEST:
         return name
     from hashlib import sha256  # noqa: PLC0415  # only long names need it
@@ -74,10 +79,11 @@ def _escape(field: str) -> str:
 def name_for(args: ConnectionArgs) -> str:
     """The name for a command line. ``-F`` is part of it, because the configuration includes that file.
 
+    So is whatever leads to the host by another way, or changes what is written.
     Access by break-glass has a name of its own, so that no ordinary connection uses it unmarked.
     """
     config = args.config if args.config in ("", "none") else os.path.abspath(args.config)
-    name = name_of(args.host, args.login, args.action, args.exact_command, config)
+    name = name_of(args.host, args.action, args.login, args.exact_command, config, "\n".join(args.ways))
     return f"{BREAK_GLASS}{name}" if args.break_glass else name
 
 
@@ -100,6 +106,7 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
     ``folders``: those of the sign-in (``paths.login_folders``). ``as_typed``: another reason or duration than it was
     asked for with is not passed over here in silence: then there is no path, and the server is asked what is open. Nor
     is a configuration of the person's that has changed since: ours was made by what it said, the host's alias too.
+    Where a host on the way has no live certificate, this one leads nowhere.
     """
     name = f"{name_for(args)}.conf"
     typed = as_typed and (args.reason or args.duration or args.start)
@@ -108,9 +115,12 @@ def live_config(args: ConnectionArgs, folders: Iterable[str], *, as_typed: bool 
         try:
             with open(path, "rb") as file:
                 if until(file.readline(LONGEST_LINE)) > time.time() + SPARE:
-                    if typed and _differs(args, file.readline(4000)):
+                    second, when = file.readline(LONGEST_PATH), os.fstat(file.fileno()).st_mtime_ns
+                    if typed and _differs(args, second):
                         return ""
-                    if as_typed and person_file.changed_since(args.config, os.fstat(file.fileno()).st_mtime_ns):
+                    if not all(map(lives, _through(file))):
+                        return ""
+                    if as_typed and person_file.changed_since(args.config, when):
                         return ""
                     person_file.refresh(os.path.dirname(path))
                     return path
@@ -150,6 +160,31 @@ def end_of(path: str) -> int:
         return 0
 
 
+def lives(path: str) -> bool:
+    """Whether the certificate of the configuration at this path lives for as long as it takes to connect."""
+    return end_of(path) > time.time() + SPARE
+
+
+def through(path: str) -> list[str]:
+    """The configurations of the hosts on the way that the configuration at this path leads by."""
+    try:
+        with open(path, "rb") as file:
+            return _through(file)
+    except OSError:
+        return []
+
+
+def _through(file: Iterable[bytes]) -> list[str]:
+    """The hosts on the way, from the lines of a file."""
+    paths = []
+    for line in file:
+        if not line.startswith(COMMENT.encode()):
+            break
+        if line.startswith(THROUGH.encode()):
+            paths.append(os.fsdecode(line[len(THROUGH) : -1]))
+    return paths
+
+
 def until(first_line: bytes) -> int:
     """The end in the first line of such a file: seconds since the epoch by this machine's clock; 0 if there is none."""
     text = first_line.decode("ascii", "replace")
@@ -169,6 +204,11 @@ def in_agent(path: str) -> str:
             return agent(file.readline(LONGEST_LINE))
     except OSError:
         return ""
+
+
+def held_by_agents(path: str) -> list[str]:
+    """Of the configuration at this path and those on the way: the ones whose certificates an agent has."""
+    return [config for config in (path, *through(path)) if in_agent(config)]
 
 
 def allowed_line(allows: frozenset[str], rule: str) -> str:

@@ -28,6 +28,28 @@ LOCAL = frozenset("VQGO")
 FORWARDING = {"A": "agent", "L": "port", "R": "port", "D": "port", "W": "port", "w": "port", "X": "x11", "Y": "x11"}
 """ssh's options that forward something -> what a rule has to allow for it."""
 
+_WRITTEN = frozenset(
+    (
+        "canonicaldomains",
+        "canonicalizehostname",
+        "globalknownhostsfile",
+        "hostkeyalgorithms",
+        "hostkeyalias",
+        "hostname",
+        "identityagent",
+        "include",
+        "port",
+        "proxycommand",
+        "proxyjump",
+        "revokedhostkeys",
+        "tag",
+    )
+)
+"""Keywords of ``-o`` by which another host is reached, or which change what is written for a certificate."""
+
+_WRITTEN_BY_LETTER = {"J": "proxyjump", "P": "tag", "p": "port"}
+"""ssh's options that say the same."""
+
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 """What may stand in an account's name on every ssh's command line; other names go through the written file."""
 
@@ -65,6 +87,7 @@ class ConnectionArgs:
         "ssh",
         "start",
         "typed",
+        "ways",
         "written",
     )
 
@@ -99,6 +122,8 @@ class ConnectionArgs:
         self.options: list[str] = []
         self.ssh: list[str] = []
         self.typed: list[str] = []
+        self.ways: list[str] = []
+        """What was typed of ``_WRITTEN``: two ways to a host have a certificate each."""
         self.local = False
         self.flags: set[str] = set()
         self.break_glass = False
@@ -108,6 +133,11 @@ class ConnectionArgs:
     def plain(self) -> bool:
         """Whether nothing was typed that has to be looked at, even if a certificate is alive."""
         return not (self.forwards or self.shares or self.persist or self.jump)
+
+    @property
+    def silent(self) -> bool:
+        """Whether nobody may be asked anything."""
+        return "--non-interactive" in self.flags
 
     @property
     def plain_words(self) -> list[str]:
@@ -156,7 +186,7 @@ def read(words: list[str], flags: tuple[str, ...] = ()) -> ConnectionArgs:
             break
     args.command = words[at:]
     args.typed += args.command
-    if "--non-interactive" in args.flags:
+    if args.silent:
         args.options[:0] = ("-o", "BatchMode=yes")
     args.ssh = args.options + args.command
     if args.action == "command" and not args.command:
@@ -220,6 +250,8 @@ def _note(args: ConnectionArgs, letter: str) -> None:
 
 def _taken(args: ConnectionArgs, letter: str, value: str) -> bool:
     """Notes the value of an option; whether it is one that goes to ssh in another form. Raises ``Usage``."""
+    if letter in _WRITTEN_BY_LETTER:
+        args.ways.append(f"{_WRITTEN_BY_LETTER[letter]} {value}")
     if letter == "F":
         args.config = value
     elif letter == "J":
@@ -240,6 +272,8 @@ def _option(args: ConnectionArgs, text: str) -> bool:
     text = text.strip().lstrip('"')
     end = next((place for place, letter in enumerate(text) if not letter.isalnum()), len(text))
     keyword, value = text[:end].lower(), text[end:].lstrip('"').replace("=", " ", 1).strip().strip('"')
+    if keyword in _WRITTEN:
+        args.ways.append(f"{keyword} {value}")
     match keyword:
         case "user":
             return _account(args, value)
@@ -277,6 +311,7 @@ def destination(args: ConnectionArgs, word: str) -> str:
         head, colon, port = place.rpartition(":")
         if colon and port.isdecimal():
             place = head
+            args.ways.append(f"port {port}")
     user, at, host = place.rpartition("@")
     if not host or (at and not user):
         raise Usage(f"{word!r} is not a destination")

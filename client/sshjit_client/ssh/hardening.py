@@ -7,7 +7,6 @@ anything is tried, so the option is named, and where it is written. None of them
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from sshjit import names, sshcert, sshkey
 from sshjit.api.views import RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Refused
-from sshjit_client.ssh import known_hosts
+from sshjit_client.ssh import known_hosts, own_known_hosts
 from sshjit_client.ssh.connection_args import ConnectionArgs
 
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
@@ -57,7 +56,7 @@ def require_host(args: ConnectionArgs, values: Mapping[str, str], bundle: Bundle
     if alias and names.lowered(alias) not in (host, route.host, *route.aliases):
         what = f"calls {host} {names.show(alias)}, which is no name of it"
         raise _refused(args, "HostKeyAlias", what, f"HostKeyAlias {host}")
-    if _known(alias or host, values):
+    if own_known_hosts.has(alias or host, values):
         return  # ssh knows it without us
     shown = known_hosts.plain(bundle, alias or host)
     if shown is not None:
@@ -93,18 +92,6 @@ def _refused(args: ConnectionArgs, option: str, problem: str, instead: str) -> R
         f"your {option}{f' ({where})' if where else ''} {problem}",
         hint=f"write for this host, before it: {instead}",
     )
-
-
-def _known(host: str, values: Mapping[str, str]) -> bool:
-    """Whether a known_hosts file of the person or the system has a key for this name."""
-    paths = [*values.get("userknownhostsfile", "").split(), *values.get("globalknownhostsfile", "").split()]
-    for path in (Path(path).expanduser() for path in paths):
-        if path.is_file():
-            command = ["ssh-keygen", "-F", host, "-f", str(path)]
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-            if done.returncode == 0:
-                return True
-    return False
 
 
 def origin(args: ConnectionArgs, option: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -95,6 +96,7 @@ class RunningQuery:
         if os.environ.get(program.INSIDE):
             text = "ssh-jit asks ssh about a connection, and your ssh configuration (Match exec) runs ssh-jit for it"
             raise Failed("asked_itself", text, hint="let it run nothing of ssh-jit but `ssh-jit ensure`")
+        self.when = time.time_ns()
         self._text = (config or "").encode("utf-8", "surrogateescape")
         asked = ["-G", *([] if config is None else ["-F", "/dev/stdin"]), *words]
         try:
@@ -112,10 +114,10 @@ class RunningQuery:
         return values
 
 
-def become(words: list[str]) -> NoReturn:
-    """Becomes ssh. Raises ``Failed``: ``no_ssh``."""
+def become(words: list[str], *, silent: bool = False) -> NoReturn:
+    """Becomes ssh; with ``silent`` it asks nobody anything. Raises ``Failed``: ``no_ssh``."""
     try:
-        program.become(words)
+        program.become(words, silent=silent)
     except program.NoSsh as error:
         raise no_ssh(error) from None
 

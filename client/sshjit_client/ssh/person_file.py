@@ -76,8 +76,7 @@ def keep(folder: str) -> str:
 
     from sshjit_client.storage import files  # noqa: PLC0415
 
-    files.write(Path(path), text if text is not None else _whole(), durable=False)
-    os.utime(path, ns=(when, when))
+    files.write(Path(path), text if text is not None else _whole(), durable=False, when=when)
     return path
 
 

@@ -26,6 +26,8 @@ DEEPEST = 8
 """So many connections may start one another: hosts to pass through, one behind the other."""
 OURS = "ssh-jit"
 """What the file of any ssh-jit is called, ours or another one."""
+SILENT = {"SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "force"}
+"""By which ssh asks nobody (from 8.4), nor do those that it starts for the hosts on the way by a written file."""
 _NAME = "ssh.exe" if os.name == "nt" else "ssh"
 _BETWEEN = "\x1f"
 _MOST = 4000
@@ -55,9 +57,10 @@ def command(words: list[str]) -> tuple[str, dict[str, str]]:
     return path, {**os.environ, STARTED: started}
 
 
-def become(words: list[str]) -> NoReturn:
-    """Becomes ssh. Raises ``NoSsh``."""
+def become(words: list[str], *, silent: bool = False) -> NoReturn:
+    """Becomes ssh; with ``silent`` it asks nobody anything. Raises ``NoSsh``."""
     path, environ = command(words)
+    environ |= SILENT if silent else {}
     os.execve(path, ["ssh", *words], environ)  # noqa: S606  # no shell is wanted
 
 

@@ -14,11 +14,12 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
 
 from sshjit import durations
 from sshjit.errors import Failed
-from sshjit_client.ssh import program
+from sshjit_client.ssh import certificate_index, program
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files
 
@@ -90,7 +91,7 @@ def of(config: Path) -> Path | None:
     """The socket of a written configuration; ``None`` if it has none."""
     try:
         with config.open(encoding="utf-8", errors="surrogateescape") as file:
-            head = [file.readline(4096) for _ in range(4)]
+            head = list(takewhile(lambda line: line.startswith(certificate_index.COMMENT), file))
     except OSError:
         return None
     named = next((line.removeprefix(HEAD).strip() for line in head if line.startswith(HEAD)), "")

@@ -17,6 +17,7 @@ does not use the installation's list.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -54,6 +55,8 @@ class Own:
     """What would accept an unknown host key, as ``Keyword value``; empty if nothing would."""
     values: Mapping[str, str] = field(default_factory=dict[str, str])
     """All that ``ssh -G`` printed, by lower-case keyword."""
+    asked: int = 0
+    """When ssh was asked, in nanoseconds since the epoch: what the person changes after that is not in it."""
 
     @property
     def host_key_alias(self) -> str:
@@ -109,6 +112,16 @@ def typed_content(args: ConnectionArgs) -> bytes:
         raise Invalid("no_config", f"can't read {args.config}: {error.strerror}") from None
 
 
+def local_user() -> str:
+    """The person's account on this machine, which ssh passes where nobody named one."""
+    import pwd  # noqa: PLC0415  # Windows has none
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""
+
+
 def keep_typed(args: ConnectionArgs, content: bytes, state: Path) -> None:
     """Puts the content of a pipe that ``-F`` named into a file below ``state``, and takes that in its place."""
     folder = files.private_folder(state / "typed")
@@ -140,6 +153,7 @@ def answer(query: openssh.RunningQuery) -> Own:
         known_hosts=known_hosts_files(values),
         revoked=None if revoked == _NOBODY else revoked,
         values=values,
+        asked=query.when,
     )
 
 
@@ -215,7 +229,7 @@ def read_from_files(config: Path, socket: str) -> None:
         lines = path.read_text("utf-8", "surrogateescape").split("\n")
         lines[0] = lines[0].partition(certificate_index.IN)[0]
         kept = [line.replace(f"    {_FROM_FILES}", "    ") for line in lines if line not in gone]
-        files.write(path, "\n".join(kept).encode("utf-8", "surrogateescape"), durable=False)
+        files.write(path, "\n".join(kept), durable=False, when=path.stat().st_mtime_ns)
 
 
 def read_copies(folder: Path) -> None:
@@ -224,10 +238,10 @@ def read_copies(folder: Path) -> None:
     if copy == person_file.ITSELF:
         return
     for path in (*folder.glob("*.conf"), *folder.glob("*~via")):
-        held = path.read_text("utf-8", "replace")
+        held = path.read_text("utf-8", "surrogateescape")
         written = held.replace(f"\nInclude {person_file.ITSELF}\n", f"\nInclude {quoted(Path(copy))}\n")
         if written != held:
-            files.write(path, written, durable=False)
+            files.write(path, written, durable=False, when=path.stat().st_mtime_ns)
 
 
 def quoted(path: Path) -> str:
@@ -276,7 +290,7 @@ def _before(args: ConnectionArgs, folder: Path | None = None) -> list[str]:
             raise Invalid("no_config", f"there is no file {args.config}")
     text = person_file.without_ours(path)
     if text is not None:
-        return [text.decode("utf-8", "surrogateescape" if folder is None else "replace")]
+        return [text.decode("utf-8", "surrogateescape")]
     literal = _GLOB.sub(r"[\1]", path)  # Include takes patterns
     return [f"Include {quoted(Path(literal))}" if args.config else f"Include {person_file.ITSELF}"]
 

@@ -65,19 +65,23 @@ def in_first(places: Iterable[Path], act: Callable[[Path], T], say: Callable[[st
     raise Failed("no_folder", f"nothing can be written: {'; '.join(problems)}", hint="set XDG_CACHE_HOME to a folder")
 
 
-def write(path: Path, content: str | bytes, *, durable: bool = True, mode: int = _PRIVATE) -> None:
-    """Replaces a file in one step; its mode is 0600 until it is whole. Text is written as UTF-8.
+def write(path: Path, content: str | bytes, *, durable: bool = True, mode: int = _PRIVATE, when: int = 0) -> None:
+    """Replaces a file in one step; its mode is 0600 until it is whole.
 
+    Text is written as UTF-8, and the bytes of a path that is none as they are.
     ``durable``: it is on the disk when this returns. What lives for minutes and is asked for again need not be, and
-    every connection would wait for the disk.
+    every connection would wait for the disk. ``when``: as of when it is, in nanoseconds since the epoch; 0: as of now.
     """
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.write(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
             if mode != _PRIVATE:
                 os.fchmod(handle, mode)
+            if when:
+                file.flush()
+                os.utime(handle, ns=(when, when))
             if durable:
                 file.flush()
                 os.fsync(handle)

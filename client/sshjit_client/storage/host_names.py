@@ -18,9 +18,15 @@ from sshjit_client.storage.machine import Machine
 FILE = "hosts"
 
 
-def keep(machine: Machine, hosts: Iterable[str]) -> None:
-    """Replaces the list by these names and aliases. What cannot be written is asked again the next time."""
-    _write(machine, {paths.ALL_HOSTS, *(checked for name in hosts if (checked := _checked(name)))})
+def keep(machine: Machine, hosts: Iterable[str]) -> list[str]:
+    """Replaces the list by these names and aliases. What cannot be written is asked again the next time.
+
+    Returns the names that were in it and are not any more, sorted: ssh may show them the person's own keys now.
+    """
+    new = {checked for name in hosts if (checked := _checked(name))}
+    gone = sorted(set(kept(machine)) - new)
+    _write(machine, {paths.ALL_HOSTS, *new})
+    return gone
 
 
 def of_all(machine: Machine) -> list[str]:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_client.plain_ssh import ensure
-from sshjit_client.ssh import agent, agent_certificates, private_key
+from sshjit_client.ssh import agent, agent_certificates, certificate_index, own_known_hosts, private_key, sshconfig
 from sshjit_client.ssh.agent import Agent, Destination
 from sshjit_client.storage import logins
 from sshjit_client.storage.machine import Machine
@@ -26,21 +26,11 @@ from tests.support.soft_agent import FAILURE, answering, with_key
 from tests.support.softkey import SoftKey
 from tests.support.waiting import wait_until
 from tests.unit.client.installation_keys import InstallationKeys, keygen, make_key
+from tests.unit.client.real_agent import ssh_agent
 from tests.unit.client.real_host import ACCOUNT, World, real_world
 
 CERTIFICATE = "ssh-ed25519-cert-v01@openssh.com"
 INSTEAD = ": ssh reads the certificate from its file\n"
-
-
-@contextmanager
-def ssh_agent(folder: Path, program: str = "ssh-agent") -> Iterator[str]:
-    """A real ssh-agent; its socket."""
-    address = str(folder / "agent")
-    with subprocess.Popen([program, "-D", "-a", address], stdout=subprocess.DEVNULL) as agent:
-        wait_until(lambda: Path(address).exists())
-        yield address
-        agent.terminate()
-    Path(address).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -245,8 +235,77 @@ def test_through_a_host_whose_certificate_the_agent_has_no_more(world: World) ->
     assert works(world, "-J", "vault1", "web1").count("has your certificate no more") == 2
 
 
-def test_a_host_key_that_only_the_person_knows_is_no_destination(world: World, tmp_path: Path) -> None:
-    """The agent would compare it with the host CA, and not sign."""
+def test_on_the_way_that_the_configuration_names_it_is_looked_for_each_time(world: World) -> None:
+    world.config("Host web1\n    ProxyJump vault1\n")
+    works(world, "web1")
+    ssh_add(world, "-D")
+    assert works(world, "web1").count("has your certificate no more") == 2
+    assert works(world, "web1") == ""
+
+
+def test_a_connection_that_shall_ask_no_agent_reads_the_file(world: World) -> None:
+    """Typed or configured; what was written for the agent names no key in a file."""
+    works(world, "web1")
+    for _ in ("drawn", "alive"):
+        assert accepted(works(world, "-v", "-o", "IdentityAgent=none", "web1")).split()[-1] != "agent"
+    assert accepted(works(world, "-v", "web1")).split()[-1] == "agent"
+    world.config("IdentityAgent none\n")
+    assert "there is no agent (your IdentityAgent is none)" + INSTEAD in works(world, "web1")
+
+
+def test_what_the_person_changes_before_the_file_is_written_again_counts(world: World) -> None:
+    works(world, "web1")
+    world.config("Host web1\n    ForwardAgent yes\n")
+    config = str(world.laptop.state / "open" / "web1+shell.conf")
+    sshconfig.read_from_files(Path(config), certificate_index.in_agent(config))
+    assert "your forwardagent does nothing there" in works(world, "web1")
+
+
+def test_a_locked_agent_takes_nothing_and_logout_says_what_it_may_have(world: World, tmp_path: Path) -> None:
+    works(world, "web1")
+    with (tmp_path / "word").open("w") as file:
+        file.write("#!/bin/sh\necho word\n")
+    (tmp_path / "word").chmod(0o755)
+    asked = {"SSH_ASKPASS": str(tmp_path / "word"), "SSH_ASKPASS_REQUIRE": "force"}
+    subprocess.run(["ssh-add", "-x"], env={**world.laptop.env, **asked}, check=True, capture_output=True)
+    assert "takes no certificate" + INSTEAD in works(world, "vault1")
+    out = world.laptop.run("logout")
+    assert f"agent {tmp_path}/agent does not show your certificates: if it is locked (ssh-add -x)" in out.stderr
+    subprocess.run(["ssh-add", "-X"], env={**world.laptop.env, **asked}, check=True, capture_output=True)
+    assert len(held(world)) == 1
+    world.laptop.run("login")
+    works(world, "web1")
+    assert "if it is locked" not in world.laptop.run("logout").stderr, "what it shows is taken out"
+    world.laptop.run("login")
+
+
+def test_a_host_whose_certificate_is_gone_and_which_the_person_knows_is_reached(world: World, tmp_path: Path) -> None:
+    """Ssh believes the key then; the agent compares it as well, and would not sign for it."""
+    key = " ".join(world.host.public_key.read_text().split()[:2])
+    (tmp_path / "known").write_text(f"web1 {key}\n")
+    world.config(f"UserKnownHostsFile {tmp_path}/known\n")
+    certificate = world.host.public_key.with_name("ssh_host_ed25519_key-cert.pub")
+    works(world, "web1")
+    held_back = certificate.rename(tmp_path / "held-back")
+    try:
+        world.host.reload()
+        assert accepted(works(world, "-v", "web1")).split()[-1] == "agent"
+    finally:
+        held_back.rename(certificate)
+        world.host.reload()
+
+
+def test_a_destination_is_every_key_that_ssh_believes_for_the_host(tmp_path: Path) -> None:
+    keys = [make_key(tmp_path / name).line for name in ("plain", "ca", "revoked", "other")]
+    lines = f"web1 {keys[0]}\n@cert-authority web* {keys[1]}\nweb1 {keys[2]}\n@revoked * {keys[2]}\nweb2 {keys[3]}\n"
+    (tmp_path / "known").write_text(lines)
+    values = {"userknownhostsfile": f"{tmp_path}/none {tmp_path}/known", "globalknownhostsfile": "/nowhere"}
+    assert own_known_hosts.keys("web1", values) == [(keys[0], False), (keys[1], True)]
+    assert own_known_hosts.has("web1", values)
+    assert not own_known_hosts.has("db1", values)
+
+
+def test_a_host_key_that_only_the_person_knows_is_a_destination(world: World, tmp_path: Path) -> None:
     key = " ".join(world.host.public_key.read_text().split()[:2])
     (tmp_path / "known").write_text(f"web1 {key}\n")
     world.config(f"HostKeyAlgorithms ssh-ed25519\nUserKnownHostsFile {tmp_path}/known\n")

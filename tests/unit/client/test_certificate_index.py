@@ -17,20 +17,18 @@ from sshjit_client.ssh import certificate_index, connection_args
 from sshjit_client.storage import paths
 
 WORDS = st.text(max_size=60)
-ASKS = st.tuples(WORDS, WORDS, WORDS, WORDS, WORDS)
+ASKS = st.tuples(WORDS, WORDS, WORDS, WORDS, WORDS, WORDS)
 
 
 @given(ASKS)
-def test_every_ask_has_a_safe_file_name(ask: tuple[str, str, str, str, str]) -> None:
+def test_every_ask_has_a_safe_file_name(ask: tuple[str, ...]) -> None:
     name = certificate_index.name_of(*ask)
     assert re.fullmatch(r"[a-z0-9._%+=-]{1,200}", name)
     assert name not in (".", "..")
 
 
 @given(ASKS, ASKS)
-def test_two_asks_never_share_a_name(
-    one: tuple[str, str, str, str, str], other: tuple[str, str, str, str, str]
-) -> None:
+def test_two_asks_never_share_a_name(one: tuple[str, ...], other: tuple[str, ...]) -> None:
     assert (certificate_index.name_of(*one) == certificate_index.name_of(*other)) == (one == other)
 
 
@@ -42,6 +40,48 @@ def test_hostile_hosts_stay_in_their_folder(host: str) -> None:
     assert "/" not in name
     assert "\0" not in name
     assert name != certificate_index.name_of(host.lower() + "x", "", "shell", "", "")
+
+
+WAYS = (
+    ["-J", "gate"],
+    ["-J", "deploy@gate"],
+    ["-J", "gate:2222"],
+    ["-J", "gate,inner"],
+    ["-J", "none"],
+    ["-o", "ProxyCommand=nc %h %p"],
+    ["-o", "HostName=10.0.0.5"],
+    ["-o", "HostKeyAlias=web2"],
+    ["-o", "IdentityAgent=none"],
+    ["-o", "HostKeyAlgorithms=ssh-ed25519"],
+    ["-o", "RevokedHostKeys=/x"],
+    ["-o", "GlobalKnownHostsFile=/x"],
+    ["-o", "Tag=lab"],
+    ["-p", "2222"],
+)
+
+
+def test_two_ways_to_one_host_never_share_a_name() -> None:
+    """What is written by one would be used by the other: another host's address, or no certificate on the way."""
+    names = [certificate_index.name_for(connection_args.read([*words, "web1"])) for words in ([], *WAYS)]
+    assert len(set(names)) == len(names)
+    assert certificate_index.name_for(connection_args.read(["ssh://web1:2222"])) == names[-1]
+    assert certificate_index.name_for(connection_args.read(["-oproxyjump gate", "web1"])) == names[1]
+    assert certificate_index.name_for(connection_args.read(["-v", "-o", "ServerAliveInterval=5", "web1"])) == names[0]
+
+
+def test_one_whose_way_is_over_is_not_alive(tmp_path: Path) -> None:
+    """The certificate of a host on the way may end, be given back or be revoked before that of the host behind it."""
+    state, now = tmp_path / "state", int(time.time())
+    gate = entry(state, ["gate"], f"{certificate_index.HEAD}{now + 60}\n")
+    rest = f"# ssh-jit typed -\n# forwards nothing by x\n{certificate_index.THROUGH}{gate}\nHost web1\n# through /x\n"
+    path = entry(state, ["web1"], f"{certificate_index.HEAD}{now + 60}\n{rest}")
+    assert certificate_index.through(str(path)) == [str(gate)]
+    args = connection_args.read(["web1"])
+    assert certificate_index.live_config(args, [str(state)]) == str(path)
+    gate.write_text(f"{certificate_index.HEAD}{now + certificate_index.SPARE - 1}\n")
+    assert certificate_index.live_config(args, [str(state)]) == ""
+    gate.unlink()
+    assert certificate_index.live_config(args, [str(state)]) == ""
 
 
 def test_long_commands_are_told_apart_by_their_end() -> None:

@@ -280,7 +280,9 @@ def test_hosts_are_added_labelled_and_removed_with_a_signature(bob: Laptop, serv
     assert bob.run("hosts", "label", "app1", "--label", "env=staging").returncode == 0
     assert re.search(r"app1 +192\.0\.2\.9:22 +env=staging +until .* app1\.lab", bob.run("hosts", "--details").stdout)
     assert bob.run("hosts", "remove", "app1", "--reason", "gone").returncode == 0
-    assert "app1" not in bob.run("hosts").stdout
+    left = bob.run("hosts")
+    assert "app1" not in left.stdout
+    assert "no host of test any more: app1, app1.lab" in left.stderr
 
 
 def test_t73_new_labels_say_whom_they_meet(alice: Laptop, bob: Laptop, server: ClientServer) -> None:

@@ -6,7 +6,6 @@ import re
 import signal
 import stat
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from tests.support.installation import BOB
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import keygen, make_key
 from tests.unit.client.line_ends import LINE_ENDS
+from tests.unit.client.real_agent import ssh_agent
 from tests.unit.client.ssh_server import ssh_server
 
 
@@ -74,10 +74,12 @@ def pending(laptop: Laptop, server: ClientServer) -> Iterator[subprocess.Popen[s
     server.sign_in(BOB)
     laptop.run("login")
     process = laptop.start("--reason", "CHG-7", "db1", "true")
-    server.wait_for("GET /api/v1/requests/req-")
-    yield process
-    process.kill()
-    process.communicate()
+    try:
+        server.wait_for("GET /api/v1/requests/req-")
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def only(server: ClientServer) -> str:
@@ -314,19 +316,12 @@ def test_t41_after_permission_denied_status_says_window_principal_host_and_clock
 
 
 def test_t39_the_certificate_comes_before_every_key_of_a_full_agent(laptop: Laptop, tmp_path: Path) -> None:
-    socket = str(tmp_path / "agent")
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
-    try:
-        while not Path(socket).exists():
-            time.sleep(0.01)
+    with ssh_agent(tmp_path) as socket:
         for number in range(7):
             make_key(tmp_path / f"key{number}")
             add = ["ssh-add", "-q", str(tmp_path / f"key{number}")]
             subprocess.run(add, env={**laptop.env, "SSH_AUTH_SOCK": socket}, check=True)
         done = laptop.run("-v", "web1", "true", SSH_AUTH_SOCK=socket)
-    finally:
-        agent.terminate()
-        agent.wait(5)
     offers = [line for line in done.stderr.splitlines() if "Offering public key" in line]
     assert len(offers) == 1
     assert "web1+shell-cert.pub ED25519-CERT" in offers[0]

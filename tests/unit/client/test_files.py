@@ -108,6 +108,11 @@ def test_a_file_is_private_whole_and_on_the_disk(folder: Path, monkeypatch: pyte
     assert (folder / "config.json").read_text() == "{}"
 
 
+def test_text_has_the_bytes_of_a_path_that_is_no_utf_8(folder: Path) -> None:
+    files.write(folder / "f", "\u00e9 \udcff\n")
+    assert (folder / "f").read_bytes() == b"\xc3\xa9 \xff\n"
+
+
 def test_a_file_is_replaced_and_nothing_is_written_through_it(folder: Path, tmp_path: Path) -> None:
     for plant in (Path.symlink_to, Path.hardlink_to):
         passwords = tmp_path / "passwords"

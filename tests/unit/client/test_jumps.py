@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sshjit.errors import Invalid
-from sshjit_client.ssh import certificate_index, connection_args, jumps
+from sshjit_client.ssh import certificate_index, connection_args, jumps, sshconfig
 from sshjit_client.ssh.connection_args import Usage
 
 
@@ -50,6 +50,31 @@ def test_j_stands_once() -> None:
         jumps.hops(connection_args.read(["web1"]), "a,,b")
     with pytest.raises(Invalid, match="the way to web1 leads through web1 itself"):
         jumps.hops(connection_args.read(["web1"]), "a,web1")
+
+
+SEEN = """Host w
+    HostName web1
+    Port 2022
+    User bob
+    ProxyJump gate-%h,%r@two-%n,p%p,100%%
+"""
+
+
+def test_tokens_of_proxy_jump_are_what_ssh_makes_of_them(tmp_path: Path) -> None:
+    """``ssh -G`` leaves them as they stand; ssh itself fills them in when it starts itself for the nearest host."""
+    config = tmp_path / "config"
+    config.write_text(SEEN)
+    args = connection_args.read(["-F", str(config), "w"])
+    values = sshconfig.own(args).values
+    assert values["proxyjump"] == "gate-%h,%r@two-%n,p%p,100%%"
+    ours = jumps.expanded(values["proxyjump"], "w", "bob", values)
+    assert ours == "gate-web1,bob@two-w,p2022,100%"
+    ssh = ["ssh", "-v", "-F", str(config), "-o", "ProxyUseFdpass=no", "-o", "ConnectTimeout=1", "w"]
+    theirs = subprocess.run(ssh, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stderr
+    assert "exec ssh -J gate-web1,bob@two-w,p2022 " in theirs
+    assert [hop.host for hop in jumps.hops(args, ours)] == ["gate-web1", "two-w", "p2022", "100%"]
+    with pytest.raises(Invalid, match="%i"):
+        jumps.expanded("gate-%i", "w", "bob", values)
 
 
 ECHO = """#!{python} -IS
@@ -93,9 +118,11 @@ def test_what_is_said_of_a_bastion_reaches_ssh_as_it_was_said(inner: Path) -> No
 
 def test_so_does_what_is_said_of_hosts_one_behind_the_other(inner: Path) -> None:
     config = inner / "100% it's"
-    value = jumps.chain([jumps.Hop("one", ("-F", str(config))), jumps.Hop("two", ("-p", "2")), jumps.Hop("three", ())])
+    value = jumps.chain(
+        [jumps.Hop("one", ("-F", str(config))), jumps.Hop("two", ("-p", "2")), jumps.Hop("three%h", ())]
+    )
     three = arrived(inner, value)
-    assert three[-4:] == ["-W", "[10.0.0.5]:2200", "--", "three"]
+    assert three[-4:] == ["-W", "[10.0.0.5]:2200", "--", "three%h"]
     two = arrived(inner, next(word for word in three if word.startswith("ProxyCommand=")).partition("=")[2])
     assert (two[:2], two[-4:]) == (["-p", "2"], ["-W", "[10.0.0.5]:2200", "--", "two"])
     one = arrived(inner, next(word for word in two if word.startswith("ProxyCommand=")).partition("=")[2])

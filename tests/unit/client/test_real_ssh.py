@@ -8,15 +8,25 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from sshjit_client.ssh import certificate_index, sharing
+from sshjit_client.connecting import connection
+from sshjit_client.console.terminal import Terminal
+from sshjit_client.ssh import certificate_index, connection_args, openssh, sharing
+from sshjit_client.ssh.connection_args import ConnectionArgs
+from sshjit_client.ssh.jumps import Way
+from sshjit_client.ssh.openssh import RunningQuery
+from sshjit_client.storage.machine import Machine
 from tests.support.waiting import wait_until
 from tests.unit.client.installation_keys import make_key
+from tests.unit.client.real_agent import ssh_agent
 from tests.unit.client.real_host import ACCOUNT, World, real_world
 
 
@@ -245,14 +255,11 @@ def test_nobody_who_did_not_ask_shares_and_what_is_typed_is_ours_too(world: Worl
 
 
 def test_our_key_is_left_in_no_agent(world: World, tmp_path: Path) -> None:
-    address = str(tmp_path / "agent")
     world.config("AddKeysToAgent yes\n")
-    with subprocess.Popen(["ssh-agent", "-D", "-a", address], stdout=subprocess.DEVNULL) as agent:
-        wait_until(lambda: Path(address).exists())
+    with ssh_agent(tmp_path) as address:
         for words in (["web1"], ["-oAddKeysToAgent=yes", "web1"]):
             assert world.laptop.run(*words, "true", SSH_AUTH_SOCK=address).returncode == 0
         listed = command(world, "ssh-add", "-L", SSH_AUTH_SOCK=address)
-        agent.terminate()
     assert listed.stdout == "The agent has no identities.\n"
 
 
@@ -502,6 +509,99 @@ def test_through_a_host_that_the_person_s_own_configuration_names(world: World) 
     world.config("Host web1\n    ProxyJump vault1\nHost vault1\n    ProxyJump web1\n")
     loop = world.laptop.run("web1", "true")
     assert (loop.returncode, "the way to web1 leads through web1 itself" in loop.stderr) == (2, True)
+
+
+def test_a_way_of_the_configuration_is_renewed_with_what_it_leads_to(world: World) -> None:
+    """Its host's access was given back: the file for it is gone, and ssh would only say that."""
+    world.config("Host web1\n    ProxyJump vault1\n")
+    assert world.laptop.run("web1", "true").returncode == 0
+    assert world.laptop.run("done", "vault1").returncode == 0
+    world.server.calls.clear()
+    done = world.laptop.run("web1", "echo there")
+    assert done.stdout == "there\n", done.stderr
+    assert world.server.calls
+    world.server.calls.clear()
+    assert world.laptop.run("web1", "echo there").stdout == "there\n"
+    assert world.server.calls == [], "nothing is asked while all of it lives"
+
+
+def test_tokens_in_the_way_are_filled_in(world: World) -> None:
+    hosts = "Host gate-*\n    HostName vault1\nHost w\n    HostName web1\n"
+    world.config(f"{hosts}    ProxyJump gate-%n,%r@gate-%h\n")
+    for words in (["w"], ["-J", "gate-%n", "w"], ["-l", ACCOUNT, "-J", "%r@gate-%%", "w"]):
+        done = world.laptop.run(*words, "echo there")
+        assert done.stdout == "there\n", done.stderr
+    assert "ssh knows no %i in the way" in world.laptop.run("-J", "gate-%i", "w", "true").stderr
+
+
+class BecameSsh(Exception):  # it is the end of the process, not a fault
+    """The words that ssh would be started with."""
+
+
+@dataclass
+class Slow:
+    """A machine, and the hosts for which a certificate was drawn, in their order."""
+
+    machine: Machine
+    hosts: list[str]
+
+
+@pytest.fixture
+def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Slow:
+    """Alice's machine in this process, where somebody decides about web1 for hours: all else is over after that."""
+    drawn = Slow(Machine(world.laptop.env, Terminal()), [])
+    draw = connection.access
+
+    def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = None) -> Path:
+        drawn.hosts.append(f"{args.login}@{args.host}" if args.login else args.host)
+        path = draw(machine, args, query)
+        if len(drawn.hosts) == 2:
+            for config in (world.laptop.state / "open").glob("vault1+shell++*.conf"):
+                _, line, rest = config.read_text().partition("\n")
+                config.write_text(f"{certificate_index.HEAD}{int(time.time())}{line}{rest}")
+        return path
+
+    def become(words: list[str], *, silent: bool) -> NoReturn:
+        raise BecameSsh(silent, *words)
+
+    monkeypatch.setenv("HOME", world.laptop.env["HOME"])
+    monkeypatch.setattr(connection, "access", access)
+    monkeypatch.setattr(openssh, "become", become)
+    return drawn
+
+
+@pytest.mark.parametrize("way", ["vault1", f"vault1,{ACCOUNT}@vault1"])
+def test_what_has_ended_on_the_way_while_somebody_decided_is_renewed(slow: Slow, way: str) -> None:
+    args = connection_args.read(["-F", "none", "-J", way, "web1", "true"])
+    with pytest.raises(BecameSsh):
+        connection.connect(slow.machine, args, None)
+    second = ["web1", "vault1"] if way == "vault1" else [f"{ACCOUNT}@vault1", "vault1", "web1"]
+    assert slow.hosts == ["vault1", *second]
+
+
+def test_a_certificate_that_has_ended_while_somebody_decided_about_the_way_is_drawn_again(
+    world: World, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hours(*_: object) -> Way:
+        monkeypatch.setattr(certificate_index, "SPARE", 10**6)
+        return Way()
+
+    monkeypatch.setattr(connection, "_configured_way", hours)
+    with pytest.raises(BecameSsh):
+        connection.connect(slow.machine, connection_args.read(["-F", "none", "web1"]), None)
+    assert [call for call in world.server.calls if call.endswith("/certificate")]
+
+
+def test_nobody_is_asked_by_ssh_for_a_host_on_the_way_either(world: World, slow: Slow) -> None:
+    """A key with a passphrase, on the way that the configuration names: its command is written, and for everybody."""
+    config = world.config("Host web1\n    ProxyJump vault1\n")
+    args = connection_args.read(["--non-interactive", "-F", str(config), "web1"])
+    with pytest.raises(BecameSsh) as became:
+        connection.connect(slow.machine, args, None)
+    assert became.value.args[0] is True
+    written = Path(became.value.args[became.value.args.index("-F") + 1]).read_text()
+    assert "ProxyCommand" in written
+    assert "BatchMode" not in written
 
 
 def test_a_terminal_is_the_persons(world: World) -> None:

@@ -19,6 +19,7 @@ import pytest
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
 from tests.unit.client.installation_keys import keygen
+from tests.unit.client.real_agent import ssh_agent
 from tests.unit.client.test_sign_in_at_provider import Screen
 
 
@@ -89,16 +90,9 @@ def test_non_interactive_keeps_ssh_from_asking_too(laptop: Laptop) -> None:
 
 @contextmanager
 def agent(folder: Path) -> Iterator[dict[str, str]]:
-    """A real ssh-agent."""
-    socket = folder / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL)
-    try:
-        while not socket.exists():
-            assert process.poll() is None
-        yield {"SSH_AUTH_SOCK": str(socket)}
-    finally:
-        process.terminate()
-        process.wait()
+    """The environment of a shell that has a real ssh-agent."""
+    with ssh_agent(folder) as address:
+        yield {"SSH_AUTH_SOCK": address}
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""Names that are no host: what plain ssh is started with, and what a server that lies does not get."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from sshjit.errors import Invalid, Refused
+from sshjit_client.connecting import unknown_host, way
+from sshjit_client.ssh import connection_args, jumps, openssh
+from sshjit_client.storage import host_names
+from sshjit_client.storage.machine import Machine
+from sshjit_client.storage.settings import PLAIN_SSH, Settings, save
+from tests.unit.client.conftest import here
+
+NO_HOST = Invalid("unknown_host", "there is no host web1")
+
+
+class BecameSsh(Exception):  # it is the end of the process, not a fault
+    """The words that ssh would be started with."""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine whose person wants plain ssh for names that are no host; becoming it ends the test's call."""
+
+    def become(words: list[str], *, silent: bool) -> NoReturn:
+        assert silent == ("BatchMode=yes" in words)
+        raise BecameSsh(*words)
+
+    monkeypatch.setattr(openssh, "become", become)
+    made = here(tmp_path)
+    save(made.environ, Settings(1, "https://x.example", "lab", "SHA256:x", None, unknown_hosts=PLAIN_SSH))
+    return made
+
+
+def started(machine: Machine, words: list[str], through: list[str]) -> tuple[str, ...]:
+    with pytest.raises(BecameSsh) as became:
+        unknown_host.leave_or_raise(machine, connection_args.read(["-F", "none", *words]), NO_HOST, through)
+    return became.value.args
+
+
+@pytest.mark.parametrize("through", [[], ["-J", "gate"]])
+def test_plain_ssh_asks_nothing_where_nobody_may_be_asked(machine: Machine, through: list[str]) -> None:
+    words = started(machine, ["--non-interactive", "elsewhere", "true"], through)
+    assert "BatchMode=yes" in words
+    assert words[-2:] == ("elsewhere", "true")
+    assert "BatchMode=yes" not in started(machine, ["elsewhere", "true"], through)
+
+
+def test_nor_do_the_hosts_on_the_way() -> None:
+    (hop,) = jumps.hops(connection_args.read(["-J", "gate", "web1"]), "gate")
+    assert jumps.plain(hop, silent=True).options[:2] == ("-o", "BatchMode=yes")
+    assert "BatchMode=yes" not in jumps.plain(hop, silent=False).options
+
+
+@pytest.mark.parametrize("typed", ["web1", "WEB1", "w"])
+def test_what_was_a_host_is_never_shown_the_person_s_own_keys(machine: Machine, tmp_path: Path, typed: str) -> None:
+    """A front end that says of one host that there is none would have them, and nobody would approve or log it."""
+    (tmp_path / "config").write_text("Host w\n    HostName web1\n")
+    args = connection_args.read(["-F", str(tmp_path / "config"), typed, "true"])
+    host_names.keep(machine, ["db1"])
+    with pytest.raises(BecameSsh):
+        unknown_host.leave_or_raise(machine, args, NO_HOST, [])
+    host_names.keep(machine, ["db1", "web1"])
+    with pytest.raises(Refused, match="web1 was a host of lab") as refused:
+        unknown_host.leave_or_raise(machine, args, NO_HOST, [])
+    assert (refused.value.code, "ssh-jit hosts" in refused.value.hint) == ("unknown_host", True)
+
+
+def test_the_names_that_are_hosts_no_more_are_told(machine: Machine) -> None:
+    """So that no list without them is taken in silence."""
+    assert host_names.keep(machine, ["db1", "web1", "web2"]) == []
+    assert host_names.keep(machine, ["db1", "web3"]) == ["web1", "web2"]
+
+
+def test_nor_where_it_is_on_the_way(machine: Machine) -> None:
+    """Whatever was chosen for such names: what -J names goes by the person's own keys where it is no host."""
+
+    def no_host(*_: object) -> NoReturn:
+        raise NO_HOST
+
+    args = connection_args.read(["-F", "none", "-J", "gate", "web1"])
+    host_names.keep(machine, ["web1"])
+    assert way.options(args, way.typed(machine, args, no_host)) == ["-J", "gate"]
+    host_names.keep(machine, ["gate", "web1"])
+    with pytest.raises(Refused, match="gate was a host of lab"):
+        way.typed(machine, args, no_host)
