@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import debian_root
+from tests.unit.client.real_agent import ssh_agent
 from tests.unit.client.real_host import World, real_world
-from tests.unit.client.test_agent_mode import CERTIFICATE, accepted, held, ssh_agent
+from tests.unit.client.test_agent_mode import CERTIFICATE, accepted, held
 from tests.unit.client.test_real_ssh import SHARED
 
 

@@ -74,8 +74,8 @@ def listing(machine: Machine, options: Options) -> int:
     reply = api.hosts()
     gone = host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
     if gone:
-        more = f" and {len(gone) - _GONE} more" if len(gone) > _GONE else ""
-        machine.terminal.warn(f"no host of {machine.settings().name} any more: {', '.join(gone[:_GONE])}{more}")
+        others = f" and {len(gone) - _GONE} more" if len(gone) > _GONE else ""
+        machine.terminal.warn(f"no host of {machine.settings().name} any more: {', '.join(gone[:_GONE])}{others}")
     chosen = [host for host in reply.hosts if _is_meant(host, options)]
     shown = chosen[: options.limit] if options.details else chosen
     if options.details:
