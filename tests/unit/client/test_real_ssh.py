@@ -248,7 +248,7 @@ def test_nobody_who_did_not_ask_shares_and_what_is_typed_is_ours_too(world: Worl
         alone = world.laptop.run("-S", "none", "web1", "echo alone")
         assert (alone.stdout, "Accepted" in world.host.said(mark)) == ("alone\n", True)
         assert world.laptop.run("-S", theirs, "-O", "exit", "web1").returncode == 0
-        assert world.sockets == []
+        wait_until(lambda: not world.sockets)
         for pid in waiting_for(world):
             os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not waiting_for(world))
