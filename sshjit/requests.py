@@ -14,6 +14,7 @@ the same life; its approval makes the grant's window longer, and no certificate 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -96,13 +97,20 @@ class Request:
     """Of an extension that was approved: when the grant would have closed without it."""
     extended: int = 0
     """How often the window was made longer."""
-    escalated: tuple[str, ...] = ()
-    """The roles whose people were told that they may answer as well."""
+    escalated: tuple[int, ...] = ()
+    """The steps, counted from 0, of which further people were told that they may answer as well."""
+    opened_by: tuple[events.StepAsked, ...] | None = None
+    """The steps that it was opened by, where those that it was asked with were not complete."""
 
     @property
     def id(self) -> str:
         """The request's id, which is the grant's too."""
         return self.asked.request
+
+    @property
+    def granted(self) -> events.Asked:
+        """What was asked, with the approvals that were needed in the end."""
+        return self.asked if self.opened_by is None else dataclasses.replace(self.asked, steps=self.opened_by)
 
     @property
     def pending_until(self) -> int:
@@ -222,8 +230,21 @@ def open_window(request: Request, opened: events.Opened, now: int, *, grant: Req
     used = grant is not None  # of an extension there is nothing to draw, so nothing lapses
     since = None if grant is None else grant.ends
     return dataclasses.replace(
-        request, state=RequestState.APPROVED, how=opened.how, approved=now, ends=opened.ends, used=used, since=since
+        request,
+        state=RequestState.APPROVED,
+        how=opened.how,
+        approved=now,
+        ends=opened.ends,
+        used=used,
+        since=since,
+        opened_by=opened.steps,
     )
+
+
+def escalating(request: Request, roles: Collection[str], now: int) -> tuple[int, ...]:
+    """The steps, counted from 0, that people of these further roles may answer at ``now``."""
+    waited, steps = now - request.time, enumerate(request.asked.steps)
+    return tuple(number for number, step in steps if step.instead in roles and waited >= step.after)
 
 
 def lengthen(grant: Request, ends: int) -> Request:

@@ -118,7 +118,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("handlers", "preparations"),
         ("access", "report"),
         ("context",),
-        ("witness",),
+        ("accounts", "witness"),
         ("log", "sources"),
         ("keys",),
         ("oidc", "state", "storage"),

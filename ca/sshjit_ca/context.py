@@ -7,12 +7,12 @@ refused before the first event, so that nothing is half done.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from sshjit import ca_protocol, canonical, names, sshkey
+from sshjit import ca_protocol, canonical, sshkey
 from sshjit.approvals import Person, PersonDirectory
 from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
@@ -20,11 +20,10 @@ from sshjit.events import Event
 from sshjit.policy import Bastion, Policy, permissions_of, role_ends, roles_of
 from sshjit.policy import Host as PolicyHost
 from sshjit.policy import Subject as PolicySubject
-from sshjit.policy.roles import denied_roles
-from sshjit.policy.rota import turns_of
 from sshjit.providers import Provider
 from sshjit.requests import Request
 from sshjit.workloads import WorkloadIssuer
+from sshjit_ca.accounts import Accounts
 from sshjit_ca.config import Config
 from sshjit_ca.ephemeral import (
     BundleCache,
@@ -41,10 +40,8 @@ from sshjit_ca.log.history import History
 from sshjit_ca.log.journal import Journal
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.reserve import Reserve
-from sshjit_ca.oidc import workload_tokens
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.sockets import Socket
-from sshjit_ca.sources.on_call import rotas_of
 from sshjit_ca.sources.tickets import Tickets
 from sshjit_ca.state import Host, Login, State, locks
 from sshjit_ca.state.hosts import by_id
@@ -184,66 +181,14 @@ class Context:
         """The newest login of a subject, alive or not: what is known of the person now."""
         return self.state.logins[self.state.newest_login[subject]]
 
+    @property
+    def accounts(self) -> Accounts:
+        """The accounts that are known, under the policy of now."""
+        return Accounts(self.policy, self.state, self.providers, self.workloads)
+
     def policy_subject(self, login: Login) -> PolicySubject:
         """The login's person as policy sees them: by what this sign-in said and the person's newest one still says."""
-        opened = login.opened
-        if opened.workload:
-            return workload_tokens.policy_subject(opened, self.workloads.get(opened.provider))
-        groups, emails = self._vouched_for(login)
-        all_groups = groups
-        newest = self.state.logins.get(self.state.newest_login.get(opened.subject, ""))
-        if newest is not login:
-            now_groups, now_emails = ((), ()) if newest is None else self._vouched_for(newest)
-            all_groups = groups.union(now_groups)
-            groups, emails = groups.intersection(now_groups), emails.intersection(now_emails)
-        subject = PolicySubject(
-            id=opened.subject,
-            provider=opened.provider,
-            groups=groups,
-            emails=emails,
-            unix_name=opened.own
-            if self.state.own_names.get(names.lowered(opened.own or "")) == opened.subject
-            else None,
-            auth_time=opened.auth_time,
-            mfa=self.second_factor(login),
-            hardware_key=self.vouched(login),
-            own_listed=opened.own_listed,
-            denied_groups=all_groups,
-            denied_emails=self.addresses(opened.subject) if self.policy.denied_roles else frozenset(),
-            said_factors=opened.said_factors,
-            asked_fresh=opened.asked_fresh,
-        )
-        return (
-            subject
-            if not self.policy.rotas
-            else replace(subject, on_call=turns_of(subject, rotas_of(self.policy, self.state)))
-        )
-
-    def second_factor(self, login: Login) -> bool:
-        """Whether the login's provider said something that counts as a second factor today, and counted then.
-
-        Sign-ins of release 0.1.0 do not say what it was: for those the day of the sign-in decides.
-        """
-        opened, provider = login.opened, self.providers.get(login.opened.provider)
-        still = provider is not None and not set(opened.factors).isdisjoint(provider.mfa_values)
-        return opened.mfa and (still or not opened.factors)
-
-    def _vouched_for(self, login: Login) -> tuple[frozenset[str], frozenset[str]]:
-        """Groups and addresses that a sign-in gives a role by; none once its provider is trusted no more."""
-        if login.opened.provider not in self.providers:
-            return frozenset(), frozenset()
-        address = self.verified_address(login)
-        return frozenset(login.opened.groups), frozenset(() if address is None else (address,))
-
-    def verified_address(self, login: Login) -> str | None:
-        """The address that the login's provider verified, if its domain is one of those that count today."""
-        opened, provider = login.opened, self.providers.get(login.opened.provider)
-        return provider.confirms(opened.email) if provider and opened.email and opened.verified else None
-
-    def vouched(self, login: Login) -> bool:
-        """Whether the login's key is a hardware key that the operator registered for this very person."""
-        known = self.state.hardware_keys.get(login.opened.key or "")
-        return known is not None and known.subject == login.opened.subject and not login.opened.workload
+        return self.accounts.policy_subject(login)
 
     def roles(self, login: Login) -> frozenset[str]:
         """The login's roles under the policy of now."""
@@ -266,16 +211,10 @@ class Context:
         newest, bars = self.state.logins.get(self.state.newest_login.get(subject, "")), self.policy.barring
         decides = newest is not None and not newest.opened.workload and not locks.person_locked(self.state, subject)
         roles = self.roles(newest) if newest is not None and decides else frozenset[str]()
-        # The roles that count against a subject (``policy.roles.denied_roles``), where a step looks at them.
-        had = (
-            denied_roles(self.policy, self.policy_subject(newest)) if newest is not None and bars else frozenset[str]()
+        accounts = self.accounts
+        return Person(
+            subject, accounts.addresses(subject), roles, had=accounts.had(subject) if bars else frozenset[str]()
         )
-        return Person(subject, self.addresses(subject), roles, had=had)
-
-    def addresses(self, subject: str) -> frozenset[str]:
-        """Every address ever seen of a person, over all accounts that these link."""
-        accounts = locks.accounts_of(self.state, subject)
-        return frozenset[str]().union(*(self.state.emails.get(account, ()) for account in accounts))
 
     def person_directory(self) -> PersonDirectory:
         """Everybody who signed in lately, with the roles of now. Kept until a sign-in, a lock or the next second."""

@@ -129,6 +129,8 @@ class Escalated:
     roles: tuple[str, ...]
     notify: tuple[str, ...]
     """The channels that the rule names for this."""
+    steps: tuple[int, ...] = added(default=())
+    """Which steps of the request, counted from 0; empty in older entries: every step of these roles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ class Opened:
     ends: int
     counted: Counted | None = added(default=None)
     """Of a rule with limits."""
+    steps: tuple[StepAsked, ...] | None = added(default=None)
+    """The approvals that its rule asked for by then, where those that it was asked with were not complete."""
 
 
 @dataclass(frozen=True, slots=True)

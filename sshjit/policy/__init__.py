@@ -16,7 +16,7 @@ from sshjit.policy.model import PERMISSIONS
 from sshjit.policy.near_groups import near_groups
 from sshjit.policy.problems import PolicyError, Problem
 from sshjit.policy.query import may_be_unix_name, usable_unix_name
-from sshjit.policy.reevaluate import Granted, Held, reevaluate
+from sshjit.policy.reevaluate import Granted, Held, reevaluate, steps_now
 from sshjit.policy.refusals import AHEAD, bad_start, nobody_can_approve
 from sshjit.policy.requirements import step_up
 from sshjit.policy.roles import empty_roles, permissions_of, role_ends, roles_of, roles_without_people
@@ -88,6 +88,7 @@ __all__ = [
     "roles_of",
     "roles_without_people",
     "step_up",
+    "steps_now",
     "usable_unix_name",
     "with_files",
 ]

@@ -14,13 +14,13 @@ from sshjit.policy.types import Denied, Host
 def asked_steps(query: Query, rule: AllowRule) -> tuple[Step, ...] | Denied:
     """The steps of a rule for these hosts and this person: ``@team`` is the owner of each host.
 
-    Who may be of the person's own team is the word of everything that counts against them.
+    Who may be of the person's own team is the word of everything that counts against them, by any account of theirs.
     """
     owners = query.policy.owners
     if not owners:
         return rule.approvals
     steps: list[Step] = []
-    own = query.denied_roles | query.roles.keys()
+    own = query.denied_roles | query.had_elsewhere | query.roles.keys()
     for step in rule.approvals:
         but = tuple(sorted(own.intersection(written_out(owners, step.but))))
         of_hosts: dict[Step, None] = {}

@@ -33,6 +33,8 @@ class Query:
     denied_roles: frozenset[str]
     address: str | None = None
     """Where the request comes from. Denies alone look at it; one that is not known comes from everywhere."""
+    had_elsewhere: frozenset[str] = frozenset()
+    """Roles that the person may have by any account of theirs, for ``not_own``."""
 
     def held_on(self, host: Host) -> Collection[str]:
         """The roles held there, with those of owners."""
@@ -78,7 +80,8 @@ def make_query(
     if break_glass and subject.claims is not None:
         roles = {}  # emergencies are for people, who answer for them afterwards: no rule matches a workload
     denied = denied_roles(policy, subject)
-    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied, address)
+    had = subject.had_elsewhere
+    return Query(policy, roles, unix_name, hosts, login, action, break_glass, now, denied, address, had)
 
 
 class Asked(Protocol):

@@ -146,6 +146,18 @@ def reevaluate(
     )
 
 
+def steps_now(
+    policy: Policy, subject: Subject, hosts: Sequence[Host], granted: Granted, now: int
+) -> tuple[Step, ...] | None:
+    """The approvals for which the rule of ``granted`` asks now; ``None``: another rule decides, or none."""
+    query = ask_query(policy, subject, hosts, granted, now)
+    rule = common_rule(query, first_allows(query))
+    if rule is None or rule.name != granted.rule:
+        return None
+    steps = asked_steps(query, rule)
+    return None if isinstance(steps, Denied) else steps
+
+
 def _not_by(
     query: Query, rule: AllowRule, granted: Granted, held: Held, facts: Facts, *, now: int
 ) -> Changed | Denied | None:

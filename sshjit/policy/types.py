@@ -57,6 +57,7 @@ class Subject:
     are for messages. ``on_call`` is what rotas say of the person that count now. ``claims`` are those of a workload, as
     ``name=value``; ``None`` if this is a person. A workload
     has no groups and no addresses, approves nothing, and has neither permissions nor break-glass access.
+    ``had_elsewhere`` are roles that the person may have by any account of theirs: ``not_own`` alone looks at them.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Subject:
     asked_fresh: bool = False
     on_call: tuple[Turn, ...] = ()
     claims: frozenset[str] | None = None
+    had_elsewhere: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

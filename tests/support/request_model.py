@@ -153,8 +153,32 @@ class World:
     def approve(self, account: str, ask: Ask, now: int, at_most: int | None) -> None:
         """The yes is heard; with the last that was needed the window opens."""
         ask.yes[account] = at_most
-        if self.supporters(ask) < ask.needs:
+        self.open_if_enough(ask, now)
+
+    def sweep(self, now: int) -> None:
+        """What has all that it needs by now is opened without a further yes."""
+        for ask in self.asks.values():
+            used_up = (
+                ask.extends is not None
+                and sum(each.since is not None for each in self.extensions(ask.extends)) >= EXTENSIONS
+            )
+            if (
+                ask.state(now) == "pending"
+                and not self.locked
+                and not used_up
+                and ask.account not in self.banned
+                and (ask.extends is None or ask.extends.state(now) == "approved")
+                and self.goes_on(ask, now)
+            ):
+                self.open_if_enough(ask, now)
+
+    def open_if_enough(self, ask: Ask, now: int) -> None:
+        """The window opens if as many said yes as it was asked with, or as its rule asks for by now."""
+        supporters = self.supporters(ask)
+        if supporters < min(ask.needs, self.needs):
             return
+        if supporters < ask.needs:
+            ask.needs = self.needs
         length = min([ask.length, *(most for most in ask.yes.values() if most is not None)])
         self.open(ask, now, length)
 

@@ -14,8 +14,8 @@ from sshjit_ca.state.request_index import extensions
 
 
 def steps_of(context: Context, request: Request) -> tuple[Step, ...]:
-    """The approval steps that were demanded when it was asked, with the roles that count now that it waits so long."""
-    return at_last(context, request, tuple(wire.fill(Step, step) for step in request.asked.steps))
+    """The approval steps that it was asked with, or opened by, with the roles that count now that it waits so long."""
+    return at_last(context, request, tuple(wire.fill(Step, step) for step in request.granted.steps))
 
 
 def at_last(context: Context, request: Request, steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -68,6 +68,16 @@ class Decider:
         return self._others[subject]
 
 
+def needs_signature(context: Context, login: Login, request: Request) -> bool:
+    """Whether a yes of the login's person brings the request nearer only if their key signs it."""
+    person, known = context.person(login.opened.subject), context.person_directory()
+    mine = [step for step in steps_of(context, request) if approvals.fits(person, step, known)]
+    if all(step.signed for step in mine) or not any(step.signed for step in mine):
+        return any(step.signed for step in mine)
+    lacking = [sum(missing(context, request, wire.fill(Approver, person, signed=signed))) for signed in (False, True)]
+    return lacking[1] < lacking[0]
+
+
 def require_approvals(context: Context, grant: Request) -> None:
     """Every approver may still approve, also of the extension that the grant lives by now.
 
@@ -103,9 +113,9 @@ def complete(context: Context, request: Request, steps: tuple[Step, ...] | None 
     return approvals.complete(steps, requester, approvers_of(context, request), others=context.person_directory())
 
 
-def missing(context: Context, request: Request) -> tuple[int, ...]:
-    """How many people each step lacks yet."""
-    requester, by = context.person(request.asked.subject), approvers_of(context, request)
+def missing(context: Context, request: Request, *more: Approver) -> tuple[int, ...]:
+    """How many people each step lacks yet; ``more``: if these said yes too."""
+    requester, by = context.person(request.asked.subject), (*approvers_of(context, request), *more)
     standing = approvals.standing(steps_of(context, request), requester, by, others=context.person_directory())
     return tuple(step.missing for step in standing)
 

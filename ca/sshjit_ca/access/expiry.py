@@ -1,8 +1,9 @@
 """Writes down what time has ended or begun: requests that nobody answered, nobody used, or whose window is over.
 
-And, once for each role, that people of further roles may answer a request that has waited for so long.
-Nothing depends on it: how a request stands is computed when it is read (``sshjit/requests.py``). It is for the log's
-readers, who are told of endings by entries. A tick looks only at requests that are not closed, and records a bounded
+And, once for each step, that people of further roles may answer a request that has waited for so long. What waits
+though it has all that it needs by now is opened (``openings.py``).
+Nothing depends on the endings: how a request stands is computed when it is read (``sshjit/requests.py``). They are for
+the log's readers, who are told by entries. A tick looks only at requests that are not closed, and records a bounded
 number; a stretch of many, as after a long stop, takes several ticks.
 """
 
@@ -15,11 +16,12 @@ from sshjit.api.views import RequestState
 from sshjit.events import Closed, Escalated
 from sshjit.requests import Request
 from sshjit_ca.access.approvals import missing
+from sshjit_ca.access.openings import open_what_is_enough
 from sshjit_ca.context import Context
 from sshjit_ca.state import State
 
 MOST = 200
-"""Requests that one tick closes."""
+"""Requests that one tick closes, and that it opens at most."""
 _OVER = frozenset({RequestState.EXPIRED, RequestState.LAPSED, RequestState.ENDED})
 
 
@@ -32,9 +34,13 @@ class Sweeper:
         self._open: dict[str, None] = {}
 
     def sweep(self, context: Context) -> int:
-        """Records what is over by now; how many, ``MOST`` if there may be more. The clock must be believed."""
+        """Records what is over by now, and opens what waits for nothing; how many, ``MOST`` if there may be more.
+
+        The clock must be believed.
+        """
         self._look_for_new(context.state)
         over: list[Closed] = []
+        opened = 0
         for request_id in list(self._open):
             request = context.state.requests.get(request_id)
             if request is None or request.state not in requests.MOVES:
@@ -42,7 +48,10 @@ class Sweeper:
                 continue
             standing = requests.state_at(request, context.now)
             if standing not in _OVER:
-                _escalate(context, request)
+                if opened < MOST and open_what_is_enough(context, request):
+                    opened += 1
+                else:
+                    _escalate(context, request)
                 continue
             del self._open[request_id]
             if request.asked.extends is None or standing is RequestState.EXPIRED:  # else the grant itself says so
@@ -51,7 +60,7 @@ class Sweeper:
                     break
         for closed in over:
             context.record(closed)
-        return len(over)
+        return max(len(over), opened)
 
     def _look_for_new(self, state: State) -> None:
         """Takes note of requests that came since; of all, when the log was read again."""
@@ -63,14 +72,15 @@ class Sweeper:
 
 
 def _escalate(context: Context, request: Request) -> None:
-    """Writes down, once, that people of further roles may answer a request that still waits for them."""
-    asked, waited = request.asked, context.now - request.time
-    ripe = [
-        bool(step.instead) and waited >= step.after and step.instead not in request.escalated for step in asked.steps
-    ]
-    if request.state is not RequestState.PENDING or not any(ripe):
+    """Writes down, once for each step, that people of further roles may answer a request that still waits for them."""
+    asked = request.asked
+    if request.state is not RequestState.PENDING or not any(step.instead for step in asked.steps):
         return
-    due = [step for step, now, lacks in zip(asked.steps, ripe, missing(context, request), strict=True) if now and lacks]
+    roles = {step.instead for step in asked.steps if step.instead}
+    ripe = [each for each in requests.escalating(request, roles, context.now) if each not in request.escalated]
+    lacks = missing(context, request) if ripe else ()
+    due = {number: asked.steps[number] for number in ripe if lacks[number]}
     if due:
-        channels = dict.fromkeys(channel for step in due for channel in step.tell)
-        context.record(Escalated(asked.request, tuple(dict.fromkeys(step.instead for step in due)), tuple(channels)))
+        channels = dict.fromkeys(channel for step in due.values() for channel in step.tell)
+        told = tuple(dict.fromkeys(step.instead for step in due.values()))
+        context.record(Escalated(asked.request, told, tuple(channels), tuple(due)))

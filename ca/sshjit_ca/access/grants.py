@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import assert_never
 
 from sshjit import approvals, durations, policy, requests, wire
@@ -49,14 +51,24 @@ def terms_or_refusal(outcome: policy.Outcome) -> tuple[Terms, tuple[Step, ...]]:
 
 
 def refuse_flood(context: Context, login: Login) -> None:
-    """One person cannot fill the log, by whatever asks in their name. Raises ``Refused``: ``too_many``."""
-    asked, most = context.state.requests_of.get(login.opened.subject, []), context.config.asks_per_hour
-    if len(asked) < most:
+    """One person cannot fill the log, by whatever asks in their name. Raises ``Refused``: ``too_many``.
+
+    Accounts that an address in common links are one person here.
+    """
+    state, most = context.state, context.config.asks_per_hour
+    own = [state.requests_of.get(subject, []) for subject in locks.accounts_of(state, login.opened.subject)]
+    if sum(map(len, own)) < most:
         return
-    oldest = context.state.requests.get(asked[-most])
-    if oldest is not None and context.now - oldest.time < HOUR:
-        again = durations.show(oldest.time + HOUR - context.now)
+    lately = sorted(time for asked in own for time in _lately(context, asked))
+    if len(lately) >= most:
+        again = durations.show(lately[-most] + HOUR - context.now)
         raise Refused("too_many", f"you made {most} requests within the last hour", hint=f"ask again in {again}")
+
+
+def _lately(context: Context, asked: Sequence[str]) -> Iterator[int]:
+    """When those of these requests, oldest first, were made that are of the last hour; what is gone is older."""
+    known = (context.state.requests.get(each) for each in reversed(asked))
+    return takewhile(lambda time: context.now - time < HOUR, (0 if each is None else each.time for each in known))
 
 
 def refuse_pile(context: Context, login: Login) -> None:

@@ -145,7 +145,7 @@ def _bounds(
     waits = request.state is RequestState.PENDING  # limits keep nobody from what was granted
     facts = usage.facts(context, request.asked.subject, (request.asked.rule,)) if waits else policy.Facts()
     held, there = _held(context, request), context.policy_hosts(hosts)
-    answer = policy.reevaluate(context.policy, subject, there, request.asked, held, now=context.now, facts=facts)
+    answer = policy.reevaluate(context.policy, subject, there, request.granted, held, now=context.now, facts=facts)
     match answer:
         case Bounds():
             return answer

@@ -25,7 +25,7 @@ from sshjit_ca.state import Login, locks
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A question to be asked for a person."""
+    """A question to be asked for a person, whom one of their accounts stands for: always the same one."""
 
     person: str
     checker: Checker
@@ -91,7 +91,7 @@ def for_approval(context: Context, message: Approve) -> Errand | None:
     rule, reason = context.policy.named.get(request.asked.rule), request.asked.reason.strip()
     if rule is None or rule.ticket is None or ticket_refusal(rule, reason, ASSUMED) is not None:
         return None
-    return _taken(context, Errand(login.opened.subject, rule.ticket, ticket_in(rule, reason)))
+    return _taken(context, login, rule.ticket, ticket_in(rule, reason))
 
 
 def look_up(context: Context, errand: Errand, _: int) -> TicketAnswer:
@@ -142,10 +142,11 @@ def _errand(context: Context, login: Login, outcome: Outcome) -> Errand | None:
     wanted = outcome.terms.ticket if isinstance(outcome, Allow | NeedsApproval) else None
     if wanted is None:
         return None
-    return _taken(context, Errand(login.opened.subject, context.policy.tickets[wanted.checker], wanted.ticket))
+    return _taken(context, login, context.policy.tickets[wanted.checker], wanted.ticket)
 
 
-def _taken(context: Context, errand: Errand) -> Errand:
+def _taken(context: Context, login: Login, checker: Checker, ticket: str) -> Errand:
+    errand = Errand(min(locks.accounts_of(context.state, login.opened.subject)), checker, ticket)
     context.tickets.take_turn(errand.person, context.now)
     return errand
 

@@ -125,7 +125,7 @@ def _steps(context: Context, request: Request, *, pending: bool) -> tuple[StepVi
     """How far each step is and, while it matters, who could still take it."""
     spoken = frozenset(decision.said.subject for decision in request.decisions)
     known = context.person_directory() if pending else PersonDirectory(())
-    steps = tuple(wire.fill(Step, step) for step in request.asked.steps)
+    steps = tuple(wire.fill(Step, step) for step in request.granted.steps)
     by, waited = approvers_of(context, request), context.now - request.time
     return step_views(context, steps, request.asked.subject, by, known, spoken, waited=waited)
 

@@ -10,12 +10,12 @@ from sshjit.api.details import RequestReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
-from sshjit.events import Closed, Decided, Opened
+from sshjit.events import Closed, Decided
 from sshjit.policy import Bounds
 from sshjit.requests import Request
-from sshjit_ca.access import lookup, recheck, signed_actions, usage
-from sshjit_ca.access.approvals import approver_roles, complete, may_decide, steps_of
-from sshjit_ca.access.grants import grant_end, ticket_said, window_end
+from sshjit_ca.access import lookup, openings, recheck, signed_actions
+from sshjit_ca.access.approvals import may_decide, needs_signature, steps_of
+from sshjit_ca.access.grants import grant_end, ticket_said
 from sshjit_ca.access.ticket_errands import require_ticket
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import visible_request
@@ -43,19 +43,17 @@ def approve(context: Context, message: Approve) -> RequestReply:
     ticket = require_ticket(context, request)
     decided = _decided(context, login, message, request, "approve")
     decided = replace(decided, ticket=None if ticket is None else ticket_said(ticket))
-    if not decided.signed and not _word_counts(context, login, request):
+    if not decided.signed and needs_signature(context, login, request):
         raise Refused(
             "signature_needed",
             "this approval requires a signature by your key",
             hint=f"ssh-jit approve {request.id}",
         )
     after = requests.decide(request, decided, context.now)
-    ends = window_end(context, after, bounds) if complete(context, after) else None
+    opened = openings.opened(context, after, bounds)
     context.record(decided)
-    if ends is not None:
-        asked = request.asked
-        counts = None if asked.extends is not None else usage.counted(context, asked.rule, asked.subject)
-        context.record(Opened(request.id, "reviewed", ends, counts))
+    if opened is not None:
+        context.record(opened)
     return RequestReply(request_view(context, context.request(request.id)))
 
 
@@ -103,13 +101,6 @@ def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, 
         raise Refused("not_an_approver", "you cannot approve or deny this request", hint=f"that needs the role {roles}")
     requests.require(request, RequestState.PENDING, context.now)
     return login, request
-
-
-def _word_counts(context: Context, login: Login, request: Request) -> bool:
-    """Whether there is a step that the person could fill without a signature."""
-    roles = frozenset(approver_roles(context, login, request))
-    mine = (step for step in steps_of(context, request) if not roles.isdisjoint(step.roles))
-    return any(not step.signed for step in mine)
 
 
 def _decided(

@@ -132,7 +132,7 @@ def _vouched(context: Context, subject: str) -> PersonView | None:
         return None
     login = context.newest_login(subject)
     view = person_view(login)
-    return replace(view, email=context.verified_address(login))
+    return replace(view, email=context.accounts.verified_address(login))
 
 
 def _claims(context: Context, subject: str) -> tuple[str, ...]:

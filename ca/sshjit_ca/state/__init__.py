@@ -35,7 +35,7 @@ __all__ = [
     "fold",
 ]
 
-_RULES = 15
+_RULES = 16
 FOLD = _RULES << 20 | zlib.crc32(codec.shape().encode()) & 0xFFFFF
 """The version of the fold: of its rules, and of the state's fields, which need not be thought of."""
 

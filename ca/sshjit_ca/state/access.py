@@ -26,10 +26,11 @@ def decided(state: State, event: events.Decided, time: int) -> None:
     state.requests[event.request] = requests.decide(request, event, time, erased=erased)
 
 
-def escalated(state: State, event: events.Escalated, _: int) -> None:
-    """People of further roles may answer a request from now on, and are told so once."""
+def escalated(state: State, event: events.Escalated, time: int) -> None:
+    """People of further roles may answer steps of a request from now on, and are told so once for each step."""
     request = state.requests[event.request]
-    state.requests[event.request] = replace(request, escalated=(*request.escalated, *event.roles))
+    steps = event.steps or requests.escalating(request, event.roles, time)
+    state.requests[event.request] = replace(request, escalated=(*request.escalated, *steps))
 
 
 def opened(state: State, event: events.Opened, time: int) -> None:

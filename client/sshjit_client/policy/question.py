@@ -30,13 +30,13 @@ class Question:
 def evaluate(question: Question) -> Outcome:
     """What the CA would say."""
     q = question
-    return _check_approvers(q, policy.evaluate(q.policy, q.subject, q.hosts, q.ask, q.now))
+    return _check_approvers(q, policy.evaluate(q.policy, _asking(q), q.hosts, q.ask, q.now))
 
 
 def explain(question: Question) -> Explanation:
     """The same, with what every rule says."""
     q = question
-    explanation = policy.explain(q.policy, q.subject, q.hosts, q.ask, q.now)
+    explanation = policy.explain(q.policy, _asking(q), q.hosts, q.ask, q.now)
     return replace(explanation, outcome=_check_approvers(q, explanation.outcome))
 
 
@@ -66,6 +66,17 @@ def outcome_sentence(outcome: Outcome, hosts: Sequence[Host]) -> str:
         case StepUp() | Denied():
             return outcome.message
     assert_never(outcome)
+
+
+def _asking(question: Question) -> Subject:
+    """The person as the CA sees them, with the teams of their other accounts."""
+    if not question.policy.barring:
+        return question.subject
+    requester, people = _people(question)
+    known = approvals.PersonDirectory(people)
+    own = known.roots(requester)
+    had = frozenset[str]().union(*(person.had for person in people if known.root(person) in own))
+    return replace(question.subject, had_elsewhere=had)
 
 
 def _check_approvers(question: Question, outcome: Outcome) -> Outcome:

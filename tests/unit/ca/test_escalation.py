@@ -42,7 +42,7 @@ def test_another_role_may_answer_after_a_while_and_is_told_once(ca: Installation
     ca.later(1)
     for _ in range(2):
         ca.authority.sweep()
-    assert escalated(ca) == [events.Escalated(request.id, ("sre",), ("pager",))]
+    assert escalated(ca) == [events.Escalated(request.id, ("sre",), ("pager",), (0,))]
     feed = ca.say(m.ReadFeed(-1, 100, 2), m.FeedReply).items
     (item,) = [each for each in feed if each.kind == "escalated"]
     assert (item.notify, [person.name for person in item.deciders]) == (("pager",), ["a-1"])
@@ -52,6 +52,37 @@ def test_another_role_may_answer_after_a_while_and_is_told_once(ca: Installation
     ca.say(m.SignUser(dana, request.id), m.CertificateReply)
     ca.later(600)
     ca.say(m.SignUser(dana, request.id), m.CertificateReply)
+
+
+TWICE = (
+    'approvals = [{ from = "lead", count = 1, escalate = { to = "sre", after = "10m", tell = ["pager"] } }, '
+    '{ from = "dba", count = 1, escalate = { to = "sre", after = "20m", tell = ["chat"] } }]\n'
+)
+
+
+def test_each_step_is_told_of_by_itself_also_if_the_same_role_may_answer(ca: Installation) -> None:
+    ca.change_policy(STEPS, TWICE)
+    ca.web(ALICE)
+    request = ca.ask(ca.native(DANA), "db1").request
+    for seconds in (600, 599, 1, 60):
+        ca.later(seconds)
+        ca.authority.sweep()
+    first = events.Escalated(request.id, ("sre",), ("pager",), (0,))
+    assert escalated(ca) == [first, events.Escalated(request.id, ("sre",), ("chat",), (1,))]
+
+
+def test_an_older_entry_is_about_the_steps_that_could_be_answered_then(ca: Installation) -> None:
+    ca.change_policy(STEPS, TWICE)
+    ca.web(ALICE)
+    request = ca.ask(ca.native(DANA), "db1").request
+    ca.later(600)
+    ca.context.now = int(ca.time)
+    older = events.Escalated(request.id, ("sre",), ("pager",))
+    ca.context.record(older)
+    for seconds in (0, 600):
+        ca.later(seconds)
+        ca.authority.sweep()
+    assert escalated(ca) == [older, events.Escalated(request.id, ("sre",), ("chat",), (1,))]
 
 
 def test_what_is_answered_is_not_escalated(ca: Installation) -> None:
@@ -142,6 +173,44 @@ def test_who_joins_the_team_later_has_approved_nothing(ca: Installation) -> None
     assert error.code == "approval_gone"
 
 
+def own_team(ca: Installation) -> None:
+    ca.change_policy("[actions.migrate]", f"{OWNERS}[actions.migrate]")
+    ca.change_policy(STEPS, 'approvals = [{ from = "lead", count = 1, not_own = "kind" }]\n')
+
+
+def test_the_team_of_the_requesters_second_account_is_their_own_too(ca: Installation) -> None:
+    """Dana's other account is of the team that owns web hosts; the one that asks is not."""
+    own_team(ca)
+    ca.web(Person("d-2", ("SRE",), "dana@example.com"))
+    mia, bob = ca.web(Person("m-3", ("SRE Leads", "SRE"), "mia@example.com")), ca.web(BOB)
+    request = ca.ask(ca.native(DANA), "db1").request
+    assert [(step.but, step.candidates) for step in request.steps] == [(("dba", "sre"), ("b-2",))]
+    assert no(ca, mia, request) in {"unknown_request", "not_an_approver"}
+    assert ca.approve(bob, request).state is RequestState.APPROVED
+
+
+def test_a_second_account_that_comes_after_the_approval_counts_too(ca: Installation) -> None:
+    own_team(ca)
+    dana, mia = ca.native(DANA), ca.web(Person("m-3", ("SRE Leads", "SRE"), "mia@example.com"))
+    request = ca.approve(mia, ca.ask(dana, "db1").request)
+    ca.say(m.SignUser(dana, request.id), m.CertificateReply)
+    ca.web(Person("d-2", ("SRE",), "dana@example.com"))
+    (error,) = ca.say_all([m.SignUser(dana, request.id)])
+    assert isinstance(error, SshJitError)
+    assert error.code == "policy_changed"
+
+
+def test_an_approvers_account_of_the_team_counts_however_long_ago_it_signed_in(ca: Installation) -> None:
+    own_team(ca)
+    ca.web(Person("m-4", ("Database",), "mia@example.com"))
+    ca.later(31 * 24 * 3600)
+    mia = ca.web(Person("m-3", ("SRE Leads",), "mia@example.com"))
+    ca.web(BOB)
+    request = ca.ask(ca.native(DANA), "db1").request
+    assert [step.candidates for step in request.steps] == [("b-2",)]
+    assert no(ca, mia, request) in {"unknown_request", "not_an_approver"}
+
+
 def test_one_word_and_one_signature_of_two_people(ca: Installation) -> None:
     both = 'approvals = [{ from = "lead", count = 1 }, { from = "lead", count = 1, signed = true }]\n'
     ca.change_policy(STEPS, both)
@@ -151,3 +220,36 @@ def test_one_word_and_one_signature_of_two_people(ca: Installation) -> None:
     assert request.state is RequestState.PENDING
     request = ca.say(answer(ca, signer, by(ca.key(erin)), request), m.RequestReply).request
     assert request.state is RequestState.APPROVED
+
+
+BOTH = 'approvals = [{ from = "lead", count = 1 }, { from = "lead", count = 1, signed = true }]\n'
+ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
+
+
+def needs_signature(ca: Installation, login: str, request: RequestView) -> bool:
+    (error,) = ca.say_all([m.Approve(login, request.id, request.digest, "", None)])
+    if not isinstance(error, SshJitError):
+        return False
+    assert (error.code, error.hint) == ("signature_needed", f"ssh-jit approve {request.id}")
+    assert ca.context.request(request.id).decisions == (), "nothing is kept of it"
+    return True
+
+
+def test_a_word_that_only_fits_a_signed_step_is_refused(ca: Installation) -> None:
+    """The step without a signature is not for Lea, who is of the requester's team."""
+    ca.change_policy("[actions.migrate]", f"{OWNERS}[actions.migrate]")
+    ca.change_policy(STEPS, BOTH.replace("count = 1 }", 'count = 1, not_own = "kind" }', 1))
+    lea, bob = ca.web(LEA), ca.web(BOB)
+    request = ca.ask(ca.native(DANA), "db1").request
+    assert needs_signature(ca, lea, request)
+    assert not needs_signature(ca, bob, request)
+
+
+def test_a_word_is_refused_when_only_a_signature_is_missing(ca: Installation) -> None:
+    ca.change_policy(STEPS, BOTH)
+    erin, bob = ca.web(ERIN), ca.web(BOB)
+    request = ca.approve(bob, ca.ask(ca.native(DANA), "db1").request)
+    (error,) = ca.say_all([m.Approve(erin, request.id, request.digest, "", None)])
+    assert isinstance(error, SshJitError)
+    assert (error.code, error.hint) == ("signature_needed", f"ssh-jit approve {request.id}")
+    assert len(ca.context.request(request.id).decisions) == 1, "nothing is kept of it"

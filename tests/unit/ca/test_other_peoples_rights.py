@@ -74,7 +74,7 @@ def test_t74_an_address_that_folds_to_somebody_elses_gives_no_role(ca: Installat
     assert ca.logins[false].roles == ()
     assert ca.logins[false].verified == ()
     login = ca.context.login(false)
-    assert ca.context.verified_address(login) is None, "mail for the owner goes to the owner alone"
+    assert ca.context.accounts.verified_address(login) is None, "mail for the owner goes to the owner alone"
     with pytest.raises(Refused, match="no rule"):
         ca.ask(ca.native(Person("x-1", (), attacker, provider="partner")), "db1")
 

@@ -213,6 +213,12 @@ class Requests(Walk):
         (self.home / "policy.toml").write_text(policy(self.world))
         self.ca.authority.change_policy(policy(self.world))
 
+    @rule()
+    def the_authority_looks_at_what_time_did(self) -> None:
+        walked["steps"] += 1
+        self.ca.authority.sweep()
+        self.world.sweep(self.now)
+
     @rule(seconds=st.sampled_from([1, 5, 60, 299, 300, 599, 600, 899, 900, 901, 1799, 1800, 3600, 7200, 86400]))
     def time_passes(self, seconds: int) -> None:
         self.ca.later(seconds)

@@ -16,9 +16,11 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import entries, events
+from sshjit.api.views import RequestState
 from sshjit.errors import Invalid, Refused
 from sshjit.policy import TicketAnswer, load
 from sshjit.policy.model import Checker
+from sshjit_ca.access import ticket_errands
 from sshjit_ca.access.grants import ticket_said
 from sshjit_ca.source_config import CheckerFile, CheckerPlace, checker_place
 from sshjit_ca.sources import tickets
@@ -26,7 +28,7 @@ from sshjit_ca.sources.http_exchange import Question, Unanswered, exchange
 from sshjit_ca.sources.tickets import IN_A_MINUTE, IN_ALL, LARGEST, MINUTE, Tickets
 from sshjit_web.ca_client import CaClient
 from tests.support.ca_sockets import serving_sockets
-from tests.support.installation import ALICE, BOB, DANA, POLICY, Installation
+from tests.support.installation import ALICE, BOB, DANA, POLICY, Installation, Person
 from tests.support.issuer import Issuer
 from tests.support.ticket_checker import APPROVED, TicketServer, ticket_program, ticket_server
 from tests.support.waiting import PATIENCE
@@ -437,6 +439,33 @@ def test_each_approval_asks_again(ca: Installation, server: TicketServer) -> Non
     (decided,) = logged(ca, events.Decided)
     assert decided.ticket == events.TicketSaid("jira", "CHG-7", "answered", YES, "")
     assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_opens_by_itself_has_a_ticket_that_counts_by_the_rule_of_now(ca: Installation, *, strict: bool) -> None:
+    request = ca.ask(ca.native(DANA), "db1").request
+    if strict:
+        ca.change_policy('["Approved"]', '["Done"]')
+    ca.change_policy('approvals = [{ from = "lead", count = 1 }]', "approvals = []")
+    ca.authority.sweep()
+    wanted = RequestState.PENDING if strict else RequestState.APPROVED
+    assert ca.context.request(request.id).state is wanted
+
+
+def test_two_accounts_of_one_person_ask_as_one(ca: Installation) -> None:
+    """Who has many accounts has no more questions for it."""
+    logins = [ca.native(ALICE), ca.native(Person("a-9", ("SRE",), "alice@example.com"))]
+    errands = []
+    for login in logins:
+        message = m.Ask(login, ("web1",), None, "shell", None, None, "CHG-7 x", certificate=False, address="192.0.2.7")
+        errand = ticket_errands.for_ask(ca.context, message)
+        assert errand is not None
+        errands.append(errand.person)
+    assert len(set(errands)) == 1
+    message = m.Ask(logins[1], ("web1",), None, "shell", None, None, "CHG-7 x", certificate=False, address="192.0.2.7")
+    with pytest.raises(Refused) as caught:
+        ticket_errands.for_ask(ca.context, message)
+    assert caught.value.code == "ticket_busy"
 
 
 def test_who_may_not_approve_asks_nobody(ca: Installation, server: TicketServer) -> None:

@@ -11,6 +11,7 @@ from sshjit import approvals
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from sshjit_ca import config
+from sshjit_ca.access import grants
 from sshjit_ca.handlers import read_requests
 from tests.support import break_glass
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
@@ -49,6 +50,23 @@ def test_t77_one_person_has_so_many_requests_waiting_and_no_more(ca: Installatio
     asking(ca, dana, 1_002)
     ca.later(31 * 60)  # nobody answered in time, and nothing has recorded that
     asking(ca, ca.native(DANA), 1_003)
+
+
+def test_t77_two_accounts_of_one_person_fill_the_log_no_more_than_one(
+    ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants, "MAX_ASKS", 4)
+    one, two = ca.native(DANA), ca.native(Person("d-2", ("SRE",), "dana@example.com"))
+    for number in range(2):
+        asking(ca, one, number)
+        ca.ask(two, "web1", start=int(ca.time) + HOUR + number, certificate=False)
+    assert refused(ca, one) == "too_many"
+    with pytest.raises(Refused):
+        ca.ask(two, "web1", certificate=False)
+    ca.later(HOUR - 1)
+    assert refused(ca, ca.native(DANA)) == "too_many"
+    ca.later(1)
+    asking(ca, ca.native(DANA), 5)
 
 
 def test_t77_two_accounts_of_one_person_share_the_limit(ca: Installation) -> None:
