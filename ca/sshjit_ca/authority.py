@@ -22,6 +22,7 @@ from sshjit_ca import outages
 from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings, rota_change
 from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.access.later_endings import LaterEndings
+from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import load_policy
 from sshjit_ca.context import Context, Question
 from sshjit_ca.counters import Counters
@@ -191,23 +192,32 @@ class Authority:
         with contextlib.suppress(Failed):
             self._context.journal.release()
 
-    def change_policy(self, text: str) -> m.PolicyLoadReply:
-        """Puts a policy in force, and says what it closes; a bad one changes nothing.
+    def look_at_policy(self, text: str) -> PolicyFile:
+        """What a text says, and which sentences it breaks. It may take seconds: for any thread.
 
         Raises:
             Invalid: ``bad_policy``, with every problem.
-            Refused: ``never_broken``.
+
+        """
+        context = self._context
+        new, in_force, hosts = load_policy(context.config, text), context.policy, tuple(context.state.hosts.values())
+        broken, decided = policy_change.decide_sentences(in_force, new, hosts, context.now)
+        return PolicyFile(text, new, in_force.digest, broken, decided)
+
+    def change_policy(self, file: PolicyFile) -> m.PolicyLoadReply:
+        """Puts a policy in force that was looked at, and says what it closes; a bad one changes nothing.
+
+        Raises:
+            Refused: ``never_broken``; ``policy_changed``: look at it again, another one came into force.
             Failed: ``clock``, ``disk_full``, ``not_signing``, ``fenced``.
 
         """
-        new = load_policy(self._context.config, text)
         self._ready()
+        new = policy_change.require_loadable(self._context, file, file.broken)
         changed = new.digest != self._context.policy.digest
         for trouble in self._context.troubles if changed else ():
             raise trouble
-        broken, decided = self._decide(self._context.policy, new)
-        policy_change.require_unbroken(broken)
-        reply = policy_change.change_policy(self._context, new, text, decided=decided)
+        reply = policy_change.change_policy(self._context, new, file.text, decided=file.decided)
         if changed:
             self._commit()
         return reply

@@ -256,7 +256,7 @@ class Installation:
         """Replaces a part of the policy and puts it in force."""
         assert old in self.policy
         self.policy = self.policy.replace(old, new)
-        self.authority.change_policy(self.policy)
+        self.authority.change_policy(self.authority.look_at_policy(self.policy))
 
     def say_policy(self, text: str, *, accept: bool) -> m.PolicyLoadReply:
         """Writes another policy file, and loads it as the operator does."""

@@ -93,6 +93,23 @@ def require_unbroken(broken: Sequence[Broken]) -> None:
         raise Refused("never_broken", f"the policy gives what must never be: {text}", hint=hint)
 
 
+def require_loadable(context: Context, file: PolicyFile, broken: Sequence[Broken]) -> Policy:
+    """The policy of a file that was looked at under the policy in force, and breaks no sentence.
+
+    Raises:
+        Invalid: ``bad_policy``.
+        Refused: ``never_broken``, ``policy_changed``.
+        Failed: the file could not be read.
+
+    """
+    if isinstance(file.policy, SshJitError):
+        raise file.policy
+    if file.against != context.policy.digest:  # its sentences were not looked at
+        raise Refused("policy_changed", "another policy came into force meanwhile", hint="load it again")
+    require_unbroken(broken)
+    return file.policy
+
+
 def change_policy(
     context: Context,
     new: Policy,

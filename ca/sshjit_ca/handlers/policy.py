@@ -188,14 +188,10 @@ def load_policy(context: Context, message: LoadPolicy) -> PolicyLoadReply:
     broken = () if message.accept else file.broken
     if not message.dry_run:
         context.policy_refused = isinstance(file.policy, SshJitError) or bool(broken)
-    if isinstance(file.policy, SshJitError):
-        raise file.policy
-    if file.against != context.policy.digest:  # its sentences were not looked at
-        raise Refused("policy_changed", "another policy came into force meanwhile", hint="load it again")
-    policy_change.require_unbroken(broken)
+    new = policy_change.require_loadable(context, file, broken)
     reply = policy_change.change_policy(
         context,
-        file.policy,
+        new,
         file.text,
         dry_run=message.dry_run,
         end_what_it_forbids=message.end_what_it_forbids,

@@ -23,7 +23,7 @@ from functools import partial
 from sshjit import ca_protocol as m
 from sshjit import providers, workloads
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit.policy import PolicyError
+from sshjit.policy import Policy, PolicyError
 from sshjit.policy.schedule import show_time
 from sshjit.providers import Provider
 from sshjit.supervisor import Supervisor
@@ -222,10 +222,18 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
     for number in _STOP:
         loop.add_signal_handler(number, stop.set)
 
+    turn, reloads = asyncio.Lock(), set[asyncio.Task[None]]()
+
+    async def reload_in_turn() -> None:
+        async with turn:
+            supervised.reloading(time.monotonic_ns())
+            await _reload(config, authority, context)
+            supervised.ready("serving")
+
     def reload() -> None:
-        supervised.reloading(time.monotonic_ns())
-        _reload(config, authority, context)
-        supervised.ready("serving")
+        task = asyncio.create_task(reload_in_turn())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
 
     loop.add_signal_handler(signal.SIGHUP, reload)
 
@@ -265,9 +273,13 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 """What ends the CA."""
 
 
-def _reload(config: Config, authority: Authority, context: Context) -> None:
+async def _reload(config: Config, authority: Authority, context: Context) -> None:
+    """Reads the policy again. What its sentences prove is decided in a thread: meanwhile people are answered."""
     try:
-        reply = authority.change_policy(read_policy(config))
+        file = await asyncio.to_thread(lambda: authority.look_at_policy(read_policy(config)))
+        while isinstance(file.policy, Policy) and file.against != context.policy.digest:
+            file = await asyncio.to_thread(authority.look_at_policy, file.text)
+        reply = authority.change_policy(file)
     except SshJitError as error:
         context.policy_refused = True
         for problem in error.problems if isinstance(error, PolicyError) else (error.message,):

@@ -128,7 +128,9 @@ def test_labels_that_a_later_freeze_is_about_do_the_same(ca: Installation) -> No
 def test_a_host_that_changed_counts_wherever_its_record_is_kept(ca: Installation) -> None:
     """Python gives the place of a record that is gone to the next one, which is another one all the same."""
     ca.change_policy(STAGING, freeze("18:00-20:00", '{ env = "staging", role = "quiet" }'))
-    ca.ask(ca.native(ALICE), "web1")
+    ca.say(m.LabelHost("web1", (("env", "staging"), ("role", "loud")), None, None), m.HostReply, "admin")
+    request = ca.ask(ca.native(ALICE), "web1").request
+    assert request.ends == NOON + 8 * HOUR, "the freeze is not about it yet"
     assert open_grants(ca) == ["web1"]
     hosts = ca.context.state.hosts
     (before,) = [host for host in hosts.values() if host.name == "web1"]

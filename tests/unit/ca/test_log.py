@@ -245,7 +245,7 @@ def test_the_log_is_paged_from_the_newest_on(told: Installation) -> None:
 def test_a_bad_policy_never_replaces_a_good_one(ca: Installation) -> None:
     before = ca.context.policy.digest
     with pytest.raises(SshJitError):
-        ca.authority.change_policy(ca.policy + "\n[[allow]]\nname = 'staging'\n")
+        ca.authority.change_policy(ca.authority.look_at_policy(ca.policy + "\n[[allow]]\nname = 'staging'\n"))
     assert ca.context.policy.digest == before
     assert ca.kinds().count("policy") == 1
 

@@ -112,7 +112,7 @@ def test_who_may_audit_reads_which_policies_there_were_and_what_was_proved(ca: I
         ca.say(m.ReadPolicies(ca.web(ALICE)), m.PoliciesReply)
     assert refused.value.code == "not_permitted"
     text = ca.policy + '[[never]]\nname = "no-root"\nlogin = "root"\nwithin = 2027-12-31\n'
-    ca.authority.change_policy(text)
+    ca.authority.change_policy(ca.authority.look_at_policy(text))
     (now, first) = ca.say(m.ReadPolicies(ca.web(BOB)), m.PoliciesReply).policies
     assert now.decided == (SentenceView("no-root", "proved", 1_830_297_600),)
     assert (now.loaded, first.decided) == (int(ca.time), ())

@@ -185,7 +185,7 @@ def test_a_load_that_could_not_be_written_down_leaves_the_policy_before_it(ca: I
         with pytest.raises(Failed):
             load(ca, STRICTER)
         with pytest.raises(Failed):
-            ca.authority.change_policy(text.replace(*STRICTER))
+            ca.authority.change_policy(ca.authority.look_at_policy(text.replace(*STRICTER)))
         other.execute("DROP TRIGGER broken")
     assert draws(ca, login, request)
     assert ca.context.policy.digest == before == ca.context.state.policy
@@ -418,7 +418,7 @@ def test_the_one_in_force_goes_on_after_a_reload_and_after_a_start(ca: Installat
     before = ca.context.policy.digest
     lax = ca.policy.replace(*LAX)
     with pytest.raises(Refused) as refused:
-        ca.authority.change_policy(lax)
+        ca.authority.change_policy(ca.authority.look_at_policy(lax))
     assert refused.value.code == "never_broken"
     (ca.home / "policy.toml").write_text(lax)
     ca.restart()

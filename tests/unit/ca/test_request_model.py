@@ -211,7 +211,7 @@ class Requests(Walk):
         walked["steps"] += 1
         self.world.needs, self.world.frozen = needs, frozen
         (self.home / "policy.toml").write_text(policy(self.world))
-        self.ca.authority.change_policy(policy(self.world))
+        self.ca.authority.change_policy(self.ca.authority.look_at_policy(policy(self.world)))
 
     @rule()
     def the_authority_looks_at_what_time_did(self) -> None:

@@ -181,6 +181,28 @@ def test_a_new_text_takes_the_place_of_the_last(ca: Installation, publisher: Pub
     assert problem(ca) == ""
 
 
+def test_who_is_on_call_no_more_by_a_new_text_has_no_session_either(ca: Installation, publisher: Publisher) -> None:
+    """Nor goes on what they approved; what others have does."""
+    publisher.publish(rota_text())
+    look(ca)
+    carol, dana = ca.native(CAROL), ca.native(DANA)
+    own = ca.ask(carol, "web1").request
+    approved = ca.approve(carol, ca.ask(dana, "db1").request)
+    ca.say(m.SignUser(dana, approved.id), m.CertificateReply)
+    other = ca.ask(ca.native(ALICE), "web1").request
+    publisher.publish(rota_text("bob", issued=NOW))
+    assert look(ca) == 1
+    ended = {each.request: each for each in logged(ca, events.Closed)}
+    assert ended.keys() == {own.id, approved.id}
+    assert {each.state for each in ended.values()} == {"revoked"}
+    assert ended[own.id].reason.startswith("the rota primary ends it: no rule allows ")
+    assert ended[approved.id].reason == (
+        "the rota primary ends it: the people who approved this may no longer approve it"
+    )
+    assert ended.keys() <= ca.context.state.ended.keys(), "the bundle tells hosts, which end the sessions"
+    assert ca.context.request(other.id).state == "approved"
+
+
 def test_a_turn_that_a_new_text_makes_shorter_ends_what_is_open_then(ca: Installation, publisher: Publisher) -> None:
     publisher.publish(rota_text())
     look(ca)

@@ -98,7 +98,7 @@ def test_more_time_is_signed_too(ca: Installation, dana: str) -> None:
 
 def test_emergency_access_is_signed_too(ca: Installation) -> None:
     ca.change_policy("[permissions]", '[permissions]\nreview = ["lead"]')
-    ca.authority.change_policy(f"{ca.policy}\n{RULE}")
+    ca.authority.change_policy(ca.authority.look_at_policy(f"{ca.policy}\n{RULE}"))
     alice = ca.native(ALICE)
     what = {"break_glass": True, "reason": "INC-9 the site is down"}
     made = ask(ca, alice, by(ca.key(ALICE)), "db1", **what)

@@ -517,7 +517,7 @@ def test_an_explanation_asks_nobody(ca: Installation, server: TicketServer) -> N
 def test_a_policy_with_a_checker_that_is_nowhere_is_not_loaded(ca: Installation) -> None:
     text = ca.policy.replace("[tickets.jira]", "[tickets.other]\nexpect.ok = true\n[tickets.jira]")
     with pytest.raises(Invalid) as caught:
-        ca.authority.change_policy(text)
+        ca.authority.change_policy(ca.authority.look_at_policy(text))
     assert caught.value.code == "no_source"
     assert "tickets.other" in caught.value.message
 
