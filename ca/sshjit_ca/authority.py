@@ -207,12 +207,16 @@ class Authority:
     def change_policy(self, file: PolicyFile) -> m.PolicyLoadReply:
         """Puts a policy in force that was looked at, and says what it closes; a bad one changes nothing.
 
+        It is looked at anew if another one came into force meanwhile.
+
         Raises:
-            Refused: ``never_broken``; ``policy_changed``: look at it again, another one came into force.
+            Refused: ``never_broken``.
             Failed: ``clock``, ``disk_full``, ``not_signing``, ``fenced``.
 
         """
         self._ready()
+        if file.against != self._context.policy.digest:
+            file = self.look_at_policy(file.text)
         new = policy_change.require_loadable(self._context, file, file.broken)
         changed = new.digest != self._context.policy.digest
         for trouble in self._context.troubles if changed else ():

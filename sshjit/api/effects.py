@@ -9,7 +9,7 @@ from sshjit.api.views import PersonView
 
 @dataclass(frozen=True, slots=True)
 class AffectedView:
-    """An open grant that gives no further certificate, or a waiting request that nobody can approve any more."""
+    """An open grant that gives no further certificate or ends sooner, or a waiting request that nobody can approve."""
 
     request: str
     requester: PersonView
@@ -19,7 +19,7 @@ class AffectedView:
     rule: str
     """The rule that it was made under."""
     until: int
-    """When the grant would have been over, or until when the request would have waited."""
+    """When the grant would have been over, or is if it ends sooner; or until when the request would have waited."""
     code: str
     why: str
     """The error that the person gets: its code, and its sentence."""

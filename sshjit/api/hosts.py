@@ -60,6 +60,8 @@ class HostReply(Reply):
     """At the admin socket, of a host that was added: what is probably not as it was meant, a sentence each."""
     ended: tuple[AffectedView, ...] = wire.added(2, default=())
     """After labelling: the open grants that were revoked because of it, where that was asked for."""
+    sooner: tuple[AffectedView, ...] = wire.added(2, default=())
+    """After labelling: the open grants that end sooner because of it."""
 
 
 @dataclass(frozen=True, slots=True)

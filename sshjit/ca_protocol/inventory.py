@@ -107,3 +107,5 @@ class ApplyHostsReply(Reply):
     """Waiting requests that have to be made again."""
     tokens: tuple[HostToken, ...]
     bundle_root: str
+    sooner: tuple[AffectedView, ...] = ()
+    """Open grants that end sooner."""

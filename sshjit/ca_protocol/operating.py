@@ -77,6 +77,10 @@ class PolicyLoadReply(Reply):
     """The open grants that were revoked, or with ``dry_run`` would be."""
     changed_files: tuple[str, ...] = wire.added(2, default=())
     """Files that are read at a start alone, and say something else by now."""
+    sooner: tuple[AffectedView, ...] = wire.added(2, default=())
+    """The open grants that end sooner than they would have: a freeze that begins later, say."""
+    notes: tuple[str, ...] = wire.added(2, default=())
+    """What else is to be known of it, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

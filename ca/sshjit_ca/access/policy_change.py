@@ -6,7 +6,7 @@ at once, whom that meets. Sessions go on until their grant ends, unless the oper
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -17,7 +17,7 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.operating import PolicyLoadReply
 from sshjit.errors import Refused, SshJitError
 from sshjit.events import PolicyLoaded, SentenceDecided
-from sshjit.policy import Policy, words
+from sshjit.policy import Bounds, Policy, words
 from sshjit.policy.model import Never
 from sshjit.policy.proof import Counterexample, Undecided, looked_until, prove
 from sshjit.policy.schedule import show_time
@@ -48,10 +48,12 @@ class PolicyFile:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """The open grants that a change closes, and the waiting requests that have to be made again."""
+    """The open grants that a change closes, the waiting requests that have to be made again, and what ends sooner."""
 
     closes: tuple[AffectedView, ...]
     ask_again: tuple[AffectedView, ...]
+    sooner: tuple[AffectedView, ...]
+    """The open grants that end sooner than they would: a freeze that begins later, say."""
 
 
 def decide_sentences(
@@ -124,11 +126,11 @@ def change_policy(
 
     ``accepted`` are the sentences that it breaks, which the operator accepted; ``decided`` what was found of its own.
     """
-    changed = new.digest != context.policy.digest
-    effects = Effects((), ())
+    before, changed = context.policy, new.digest != context.policy.digest
+    effects = Effects((), (), ())
     then = replace(context, policy=new, policy_text=text) if changed else context
     if changed:
-        effects = effects_on(then, going_on(context))
+        effects = effects_on(then, going_on(context), was=context)
     forbidden = forbidden_grants(then) if end_what_it_forbids else ()
     if changed and not dry_run:
         put_in_force(context, new, text, accepted, decided)
@@ -142,7 +144,18 @@ def change_policy(
         closes=() if end_what_it_forbids else effects.closes,
         ask_again=effects.ask_again,
         ended=forbidden,
+        sooner=effects.sooner,
+        notes=tuple(_new_limits(context, before, new)),
     )
+
+
+def _new_limits(context: Context, before: Policy, new: Policy) -> Iterator[str]:
+    """Rules with limits that count nothing yet, because no rule had that name; a rule may only have been renamed."""
+    gone = sorted(before.limited - new.named.keys())
+    for rule in sorted(new.limited - before.named.keys()):
+        if rule not in context.state.granted:
+            was = f"; what was granted by {words.listed(gone, 'or')} does not count" if gone else ""
+            yield f'the limits of rule "{rule}", which is new, begin at nothing{was}'
 
 
 def put_in_force(
@@ -179,26 +192,43 @@ def effects_on(
     before: Iterable[Request],
     relabelled: Mapping[str, Host] = MappingProxyType({}),
     removed: Collection[str] = (),
+    *,
+    was: Context | None = None,
 ) -> Effects:
-    """Which of those that went on before do not go on in this ``context``.
+    """Which of those that went on before do not go on in this ``context``, or end sooner than where it ``was``.
 
     With the hosts of these ids as they are in ``relabelled``, and without those of ``removed``.
     """
     closes: list[AffectedView] = []
     ask_again: list[AffectedView] = []
-    context = replace(context, as_if=relabelled)
+    sooner: list[AffectedView] = []
+    was, context = was or context, replace(context, as_if=relabelled)
     for request in before:
         hosts = [relabelled.get(host.id, host) for host in context.hosts_of(request)]
         gone = [name_of(host_id) for host in hosts for host_id in (host.id, host.via) if host_id in removed]
-        error: SshJitError | None = None
         if gone:
-            error = Refused("host_gone", f"{', '.join(dict.fromkeys(gone))} is removed", hint="ask again")
+            text = f"{', '.join(dict.fromkeys(gone))} is removed"
+            answer: Bounds | Refused = Refused("host_gone", text, hint="ask again")
         else:
-            error = recheck.refusal(context, request, hosts=hosts)
-        if error is not None:
+            answer = recheck.bounds_or_refusal(context, request, hosts=hosts)
+        if isinstance(answer, Refused):
             affected = closes if request.state is RequestState.APPROVED else ask_again
-            affected.append(_affected(context, request, error.code, error.message))
-    return Effects(tuple(closes), tuple(ask_again))
+            affected.append(_affected(context, request, answer.code, answer.message))
+        elif (view := _ending_sooner(was, request, answer)) is not None:
+            sooner.append(view)
+    return Effects(tuple(closes), tuple(ask_again), tuple(sooner))
+
+
+def _ending_sooner(was: Context, request: Request, answer: Bounds) -> AffectedView | None:
+    """An open grant that ends, within these bounds, before it did where the context ``was``; ``None``: it does not."""
+    ends = recheck.end_within(request, answer)
+    if request.state is not RequestState.APPROVED or ends is None or ends == request.ends:
+        return None
+    before = recheck.end_within(request, recheck.bounds_or_refusal(was, request))
+    if before is None or before <= ends:
+        return None
+    why = f"policy ends it at {show_time(ends)}, not at {show_time(before)}"
+    return replace(_affected(was, request, "ends_sooner", why), until=ends)
 
 
 def forbidden_grants(

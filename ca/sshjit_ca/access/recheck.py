@@ -64,6 +64,13 @@ def bounds_or_refusal(
         return error
 
 
+def end_within(request: Request, answer: Bounds | Refused) -> int | None:
+    """When an open grant ends within these bounds (seconds since the epoch); ``None``: it is not open within them."""
+    if isinstance(answer, Refused) or request.ends is None:
+        return None
+    return request.ends if answer.ends_by is None else min(request.ends, answer.ends_by)
+
+
 def refusal(context: Context, request: Request, *, hosts: Sequence[Host] | None = None) -> Refused | None:
     """What ``require`` refuses to the person, by their newest sign-in."""
     answer = bounds_or_refusal(context, request, hosts=hosts)

@@ -15,6 +15,7 @@ def effects(
     closes: Sequence[m.AffectedView],
     ask_again: Sequence[m.AffectedView],
     ended: Sequence[m.AffectedView] = (),
+    sooner: Sequence[m.AffectedView] = (),
     *,
     would: bool = False,
 ) -> str:
@@ -26,6 +27,9 @@ def effects(
     if closes:
         gives = "would give" if would else "gives" if len(closes) == 1 else "give"
         parts.append(f"{count(len(closes), 'open grant')} {gives} no further certificate:\n{_table(closes)}")
+    if sooner:
+        ends = "would end" if would else "ends" if len(sooner) == 1 else "end"
+        parts.append(f"{count(len(sooner), 'open grant')} {ends} sooner:\n{_table(sooner)}")
     if ask_again:
         has = "would have" if would else "has" if len(ask_again) == 1 else "have"
         parts.append(f"{count(len(ask_again), 'waiting request')} {has} to be made again:\n{_table(ask_again)}")

@@ -81,7 +81,7 @@ def _label(conf: Config, options: argparse.Namespace) -> int:
 def _labelled(options: argparse.Namespace) -> Callable[[m.HostReply], str]:
     def text(reply: m.HostReply) -> str:
         head = "nothing was changed" if options.dry_run else cli_show.host_labelled(reply)
-        return f"{head}\n{effects(reply.closes, reply.ask_again, reply.ended, would=options.dry_run)}"
+        return f"{head}\n{effects(reply.closes, reply.ask_again, reply.ended, reply.sooner, would=options.dry_run)}"
 
     return text
 

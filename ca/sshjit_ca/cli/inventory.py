@@ -215,8 +215,8 @@ def _text(reply: m.ApplyHostsReply, options: argparse.Namespace) -> str:
             parts.append(f"people who {word} access:\n{cli_show.table(('PEOPLE', 'MAY ASK FOR', 'RULES'), rows)}")
     if not reply.rights:
         parts.append("nobody gains or loses access")
-    if reply.closes or reply.ask_again:
-        parts.append(effects(reply.closes, reply.ask_again, would=options.dry_run))
+    if reply.closes or reply.ask_again or reply.sooner:
+        parts.append(effects(reply.closes, reply.ask_again, (), reply.sooner, would=options.dry_run))
     if reply.tokens:
         parts.append(f"{cli_show.count(len(reply.tokens), 'line')} to paste within the hour: {options.lines}")
     return "\n".join(part for part in parts if part)

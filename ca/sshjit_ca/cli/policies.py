@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from sshjit import ca_protocol as m
+from sshjit.terminal_text import inert
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.effects import effects
 from sshjit_ca.config import Config
@@ -58,7 +60,7 @@ def _load(conf: Config, options: argparse.Namespace) -> int:
 
 def loaded(reply: m.PolicyLoadReply) -> str:
     """The policy that was loaded, or could be, and what it closes."""
-    return "\n".join([_loaded(reply), *map(cli_show.changed_file, reply.changed_files)])
+    return "\n".join([_loaded(reply), *reply.notes, *map(cli_show.changed_file, reply.changed_files)])
 
 
 def _loaded(reply: m.PolicyLoadReply) -> str:
@@ -67,7 +69,7 @@ def _loaded(reply: m.PolicyLoadReply) -> str:
         return f"{policy} is in force already"
     already = "" if reply.changed else " already"
     head = f"{policy} is in force{already}" if reply.loaded else f"{policy} can be loaded; nothing was changed"
-    return f"{head}\n{effects(reply.closes, reply.ask_again, reply.ended, would=not reply.loaded)}"
+    return f"{head}\n{effects(reply.closes, reply.ask_again, reply.ended, reply.sooner, would=not reply.loaded)}"
 
 
 def _list(conf: Config, options: argparse.Namespace) -> int:
@@ -88,4 +90,19 @@ def listing(reply: m.PoliciesReply) -> str:
         )
         for view in reply.policies
     ]
-    return cli_show.table(("DIGEST", "RULES", "FROM (UTC)", "UNTIL (UTC)", "REPLACED BY", "ENTRY"), rows)
+    heads = ("DIGEST", "RULES", "FROM (UTC)", "UNTIL (UTC)", "REPLACED BY", "ENTRY")
+    heads = ("DIGEST", "RULES", "FROM (UTC)", "UNTIL (UTC)", "REPLACED BY", "ENTRY")
+    head, *lines = cli_show.table(heads, rows).split("\n")
+    text = [head]
+    for line, view in zip(lines, reply.policies, strict=True):
+        text += [line, *(f"    {sentence}" for sentence in _sentences(view))]
+    return "\n".join(text)
+
+
+def _sentences(view: m.PolicyView) -> Iterator[str]:
+    """What was found of the policy's own sentences when it came into force, a line each."""
+    for sentence in view.decided or ():
+        answer = {"proved": "proved", "broken": "BROKEN", "undecided": "UNDECIDED"}[sentence.answer]
+        accepted = ", and accepted" if sentence.name in view.accepted else ""
+        until = f"until {cli_show.instant(sentence.until)}"
+        yield f"{answer} at {cli_show.instant(view.loaded)}, {until}: {inert(sentence.name)}{accepted}"

@@ -120,7 +120,7 @@ def label_host(context: Context, message: LabelHost) -> HostReply:
         context.record(HostLabelled(by, host.id, host.name, relabelled.labels))
         policy_change.end_grants(context, forbidden, f"the labels of {host.name} forbid it")
     reply = host_reply(context, context.state.hosts[host.name], ())
-    return replace(reply, closes=effects.closes, ask_again=effects.ask_again, ended=forbidden)
+    return replace(reply, closes=effects.closes, ask_again=effects.ask_again, ended=forbidden, sooner=effects.sooner)
 
 
 def change_host(context: Context, message: ChangeHost) -> HostReply:
@@ -147,7 +147,7 @@ def change_host(context: Context, message: ChangeHost) -> HostReply:
         told = (host.id, host.name, host.aliases, host.address, host.port, host.logins, via, jump_login)
         context.record(HostChanged(None, *told))
     reply = host_reply(context, context.state.hosts[host.name], ())
-    return replace(reply, closes=effects.closes, ask_again=effects.ask_again)
+    return replace(reply, closes=effects.closes, ask_again=effects.ask_again, sooner=effects.sooner)
 
 
 def remove_host(context: Context, message: RemoveHost) -> Done:

@@ -42,6 +42,7 @@ def apply_hosts(context: Context, message: ApplyHosts) -> ApplyHostsReply:
         ask_again=effects.ask_again,
         tokens=tokens,
         bundle_root=context.keys.public("bundle").fingerprint,
+        sooner=effects.sooner,
     )
 
 

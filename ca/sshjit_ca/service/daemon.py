@@ -23,7 +23,7 @@ from functools import partial
 from sshjit import ca_protocol as m
 from sshjit import providers, workloads
 from sshjit.errors import Failed, Invalid, SshJitError
-from sshjit.policy import Policy, PolicyError
+from sshjit.policy import PolicyError
 from sshjit.policy.schedule import show_time
 from sshjit.providers import Provider
 from sshjit.supervisor import Supervisor
@@ -277,8 +277,6 @@ async def _reload(config: Config, authority: Authority, context: Context) -> Non
     """Reads the policy again. What its sentences prove is decided in a thread: meanwhile people are answered."""
     try:
         file = await asyncio.to_thread(lambda: authority.look_at_policy(read_policy(config)))
-        while isinstance(file.policy, Policy) and file.against != context.policy.digest:
-            file = await asyncio.to_thread(authority.look_at_policy, file.text)
         reply = authority.change_policy(file)
     except SshJitError as error:
         context.policy_refused = True
@@ -294,7 +292,14 @@ async def _reload(config: Config, authority: Authority, context: Context) -> Non
 def _say_loaded(reply: m.PolicyLoadReply) -> None:
     """What ``ssh-jit-ca policy load`` prints, for the ordinary log: an entry for each grant or request."""
     _log.info("policy %s is in force%s", reply.digest[:16], "" if reply.changed else " already")
-    for views, what in ((reply.closes, "gives no further certificate"), (reply.ask_again, "has to be made again")):
+    for note in reply.notes:
+        _log.info("%s", note)
+    affected = (
+        (reply.closes, "gives no further certificate"),
+        (reply.sooner, "ends sooner"),
+        (reply.ask_again, "has to be made again"),
+    )
+    for views, what in affected:
         for view in views:
             person = view.requester.email or view.requester.name
             access = f"{person}, {view.login}@{','.join(view.hosts)} by rule {view.rule} until {show_time(view.until)}"

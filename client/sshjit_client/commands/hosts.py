@@ -181,11 +181,16 @@ def label(machine: Machine, options: Options) -> int:
 
 def _say_affected(machine: Machine, reply: HostReply) -> None:
     """A line for each open grant that ends, and for each waiting request that has to be made again."""
-    for affected, what in ((reply.closes, "gives no more certificates"), (reply.ask_again, "must be requested again")):
+    affected_so = (
+        (reply.closes, "gives no more certificates"),
+        (reply.ask_again, "must be requested again"),
+        (reply.sooner, "ends sooner"),
+    )
+    for affected, what in affected_so:
         for each in affected:
             access = f"{each.login}@{','.join(each.hosts)} by rule {each.rule}, until {at(each.until)}"
             machine.terminal.say(f"{each.requester.name}: {access}: {what}: {each.why}")
-    if not reply.closes and not reply.ask_again:
+    if not reply.closes and not reply.ask_again and not reply.sooner:
         machine.terminal.say("no open grant and no waiting request is affected")
 
 

@@ -11,6 +11,7 @@ from sshjit import ca_protocol as m
 from sshjit.ca_protocol.operating import SentenceView
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit_ca.cli import policies as cli_policies
+from sshjit_ca.cli import show as cli_show
 from sshjit_ca.keys import files
 from sshjit_ca.log import verification
 from sshjit_ca.storage.schema import policies
@@ -116,3 +117,7 @@ def test_who_may_audit_reads_which_policies_there_were_and_what_was_proved(ca: I
     (now, first) = ca.say(m.ReadPolicies(ca.web(BOB)), m.PoliciesReply).policies
     assert now.decided == (SentenceView("no-root", "proved", 1_830_297_600),)
     assert (now.loaded, first.decided) == (int(ca.time), ())
+    printed = cli_policies.listing(m.PoliciesReply((now, first))).splitlines()
+    when = cli_show.instant(int(ca.time))
+    assert printed[2] == f"    proved at {when}, until {cli_show.instant(1_830_297_600)}: no-root"
+    assert len(printed) == 4

@@ -454,3 +454,52 @@ def test_nor_does_one_after_a_policy_that_this_release_cannot_read(
     (ca.home / "policy.toml").write_text(ca.policy.replace('grant = "8h"', 'grant = "7h"'))
     ca.start()
     assert ca.context.policy.digest != before
+
+
+STAGING = '[[allow]]\nname = "staging"'
+FREEZE = '[[deny]]\nname = "freeze"\nhosts = { env = "staging" }\nhours = "HOURS"\nzone = "UTC"\n'
+
+
+def freeze(ca: Installation, after: int) -> tuple[str, str]:
+    """A freeze that begins so many hours from now, for one hour."""
+    hour = int(ca.time) // 3600 % 24 + after
+    return STAGING, FREEZE.replace("HOURS", f"{hour % 24:02}:00-{(hour + 1) % 24:02}:00") + STAGING
+
+
+def test_what_a_freeze_that_begins_later_ends_sooner_is_listed(ca: Installation) -> None:
+    """By the dry run and by the load; not again by a change that has nothing to do with it."""
+    login = ca.native(ALICE)
+    request = ca.ask(login, "web1").request
+    ca.ask(ca.native(DANA), "db1")
+    for dry_run in (True, False):
+        reply = load(ca, freeze(ca, 2), dry_run=dry_run)
+        assert (reply.closes, reply.ask_again) == ((), ())
+        (view,) = reply.sooner
+        assert (view.request, view.code) == (request.id, "ends_sooner")
+        assert request.ends is not None
+        assert ca.time < view.until < request.ends
+        assert view.until == read(ca, login, request).ends or dry_run
+        would = "would end" if dry_run else "ends"
+        assert f"1 open grant {would} sooner:" in cli_policies.loaded(reply)
+    assert load(ca, ('certificate = "5m"', 'certificate = "4m"')).sooner == ()
+
+
+def test_labels_that_a_later_freeze_is_about_list_it_too(ca: Installation) -> None:
+    relabel(ca, dry_run=False, env="staging", role="loud")
+    request = ca.ask(ca.native(ALICE), "web1").request
+    old, new = freeze(ca, 2)
+    load(ca, (old, new.replace('{ env = "staging" }', '{ env = "staging", role = "quiet" }')))
+    assert relabel(ca, dry_run=True, env="staging", role="noisy").sooner == ()
+    (view,) = relabel(ca, dry_run=True, env="staging", role="quiet").sooner
+    assert view.request == request.id
+
+
+def test_a_rule_that_is_renamed_begins_at_nothing_and_it_is_said(ca: Installation) -> None:
+    limited = ('name = "staging"\n', 'name = "staging"\nlimits = { person = { week = 1 } }\n')
+    ca.ask(ca.native(ALICE), "web1")
+    assert load(ca, limited).notes == (), "the rule was there, and counts what it gave"
+    reply = load(ca, ('name = "staging"\nlimits', 'name = "stage"\nlimits'), dry_run=True)
+    assert reply.notes == (
+        'the limits of rule "stage", which is new, begin at nothing; what was granted by staging does not count',
+    )
+    assert reply.notes[0] in cli_policies.loaded(reply)
