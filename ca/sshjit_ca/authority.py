@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sshjit import ca_protocol as m
 from sshjit import policy, sshkey, wire
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit.events import KeyActivated, KeyAdded, SentenceDecided, Started, Turned
+from sshjit.events import KeyActivated, KeyAdded, Started, Turned
 from sshjit.policy import PolicyError
 from sshjit_ca import outages
 from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings, rota_change
@@ -116,7 +116,8 @@ class Authority:
         before, in_force = dict(context.store.policy_texts()).get(context.state.policy or ""), None
         with contextlib.suppress(PolicyError):  # a policy that this release cannot read says nothing
             in_force = None if before is None else policy.load(before)
-        broken, decided = self._decide(in_force, context.policy)
+        hosts = context.state.hosts.values()
+        broken, decided = policy_change.decide_sentences(in_force, context.policy, hosts, context.now)
         if not broken:
             policy_change.put_in_force(context, context.policy, context.policy_text, decided=decided)
             return
@@ -126,11 +127,6 @@ class Authority:
             raise Failed("never_broken", f"the policy gives what it says must never be: {text}", hint=hint)
         _log.error("the policy file was not loaded, it gives what must never be: %s", dict(broken))
         context.policy, context.policy_text, context.policy_refused = in_force, before, True
-
-    def _decide(
-        self, in_force: policy.Policy | None, new: policy.Policy
-    ) -> tuple[tuple[policy_change.Broken, ...], tuple[SentenceDecided, ...]]:
-        return policy_change.decide_sentences(in_force, new, self._context.state.hosts.values(), self._context.now)
 
     def beat(self) -> None:
         """Shows others that this writer lives, and learns whether it is the writer still.
