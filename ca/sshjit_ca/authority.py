@@ -201,9 +201,7 @@ class Authority:
         return PolicyFile(text, new, in_force.digest, broken, decided)
 
     def change_policy(self, file: PolicyFile) -> m.PolicyLoadReply:
-        """Puts a policy in force that was looked at, and says what it closes; a bad one changes nothing.
-
-        It is looked at anew if another one came into force meanwhile.
+        """Puts a policy in force that was looked at, anew if another one came meanwhile; a bad one changes nothing.
 
         Raises:
             Refused: ``never_broken``.

@@ -11,7 +11,6 @@ from sshjit import approvals
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from sshjit_ca import config
-from sshjit_ca.access import grants
 from sshjit_ca.handlers import read_requests
 from tests.support import break_glass
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
@@ -52,10 +51,8 @@ def test_t77_one_person_has_so_many_requests_waiting_and_no_more(ca: Installatio
     asking(ca, ca.native(DANA), 1_003)
 
 
-def test_t77_two_accounts_of_one_person_fill_the_log_no_more_than_one(
-    ca: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(grants, "MAX_ASKS", 4)
+def test_t77_two_accounts_of_one_person_fill_the_log_no_more_than_one(ca: Installation) -> None:
+    ca.context.config = replace(ca.context.config, asks_per_hour=4)
     one, two = ca.native(DANA), ca.native(Person("d-2", ("SRE",), "dana@example.com"))
     for number in range(2):
         asking(ca, one, number)
