@@ -76,6 +76,20 @@ def test_every_page_fits_is_legible_and_has_no_complaints(office: Office, scheme
 FRANK = Person("f-6", ("Database",), "frank@example.com")
 
 
+def test_the_policy_page_says_what_was_proved_and_until_when(office: Office) -> None:
+    """Read by an auditor in a browser: the sentence, the answer, and the times in words."""
+    never = '[[never]]\nname = "no-root-at-once"\nlogin = "root"\nbreak_glass = false\n'
+    office.world.ca.say_policy(office.world.ca.policy + never, accept=False)
+    with office.seat(EVE) as seat:
+        seat.page.goto("/policy")
+        main = seat.page.locator("main")
+        expect(main).to_contain_text("no-root-at-once")
+        expect(main).to_contain_text(re.compile("proved", re.IGNORECASE))
+        expect(main.locator("time").first).to_be_visible()
+        assert seat.complaints == []
+        assert seat.page.evaluate(CONTRAST) == []
+
+
 def test_a_grant_with_more_time_fits_for_its_holder_and_for_who_may_lock(office: Office) -> None:
     world = office.world
     path = f"/requests/{world.ask(FRANK, 'db1', login='postgres')}"

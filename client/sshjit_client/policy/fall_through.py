@@ -30,7 +30,7 @@ def fall_through(policy: Policy, rules: Sequence[AllowRule]) -> Iterator[Laxer]:
         near = [_sharing(by_role, (*people, *roles)), _sharing(by_login, (*(rule.match.logins or ()), OWN))]
         some = near[0] if OWN in (rule.match.logins or ()) else min(near, key=len)
         later = sorted(each for each in some if each > number)
-        if not later or any(_overlap(deny.match, rule.match) for deny in policy.denies):
+        if not later or any(_may_cover(deny.match) and _overlap(deny.match, rule.match) for deny in policy.denies):
             continue
         if rule.match.schedule is not None:
             asks = _laxer(rule, rule.match, rules, later)
@@ -44,6 +44,12 @@ def fall_through(policy: Policy, rules: Sequence[AllowRule]) -> Iterator[Laxer]:
             asks = _laxer(rule, replace(rule.match, hosts=_without(label, rule.match.hosts or ())), rules, later)
             if asks:
                 yield number, "hosts", f'for a host without the label "{label}", which is not required, {asks}'
+
+
+def _may_cover(deny: Matchers) -> bool:
+    """Whether a deny may forbid all that is left: not if it passes, or is about some networks alone."""
+    passes = deny.schedule is not None and deny.schedule.last is not None
+    return not passes and deny.networks is None
 
 
 def _of_some(policy: Policy, rule: AllowRule) -> bool:
@@ -86,14 +92,28 @@ def _less(rule: AllowRule, other: AllowRule) -> list[str]:
     fresh, others = rule.fresh_login, other.fresh_login
     compared = {
         "approvals": approvals_cover(other.approvals, rule.approvals),
-        "reason": rule.reason is None or other.reason is not None,
+        "reason": _reasons_as_much(rule, other),
+        "ticket": rule.ticket is None
+        or (
+            other.ticket is not None
+            and other.ticket.name == rule.ticket.name
+            and (rule.ticket_down_allows or not other.ticket_down_allows)
+        ),
         "fresh_login": fresh is None or (others is not None and others <= fresh),
         "mfa": other.mfa or not rule.mfa,
         "hardware_key": other.hardware_key or not rule.hardware_key,
         "signed_request": other.signed_request or not rule.signed_request,
         "limits": no_more(rule.limits.person, other.limits.person) and no_more(rule.limits.rule, other.limits.rule),
+        "networks": not rule.networks or bool(other.networks),
     }
     return [key for key, as_much in compared.items() if not as_much]
+
+
+def _reasons_as_much(rule: AllowRule, other: AllowRule) -> bool:
+    """Whether the other rule also wants a reason, and one of a certain form if this one does."""
+    if rule.reason is None or other.reason is None:
+        return rule.reason is None
+    return rule.reason.pattern is None or other.reason.pattern is not None
 
 
 def _optional_labels(policy: Policy, rule: AllowRule) -> list[str]:

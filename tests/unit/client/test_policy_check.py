@@ -144,6 +144,54 @@ def test_a_laxer_rule_decides_outside_the_hours(tmp_path: Path) -> None:
     assert warned(tmp_path, REQUIRED + STRICT + dates + ALLOW) == [f"allow[0].hours: {warning}"]
 
 
+@pytest.mark.parametrize(
+    "when",
+    [
+        'days = ["mon"]\nzone = "UTC"\n',
+        'days = ["release"]\nzone = "UTC"\n',
+        'not_days = ["release"]\nzone = "UTC"\n',
+        'from = 2027-03-04\nzone = "UTC"\n',
+        'until = 2027-03-04\nzone = "UTC"\n',
+        HOURS,
+    ],
+)
+@pytest.mark.parametrize(
+    ("more", "less"),
+    [
+        ("mfa = true\n", "mfa"),
+        ("reason = {}\n", "reason"),
+        ('reason = { pattern = "CHG-[0-9]+" }\nticket = "jira"\n', "reason and ticket"),
+        ('networks = ["10.0.0.0/8"]\n', "networks"),
+        ("signed_request = true\n", "signed_request"),
+    ],
+)
+def test_a_laxer_rule_decides_outside_each_kind_of_time(tmp_path: Path, when: str, more: str, less: str) -> None:
+    head = REQUIRED + "[calendars]\nrelease = [2027-03-04]\n[tickets.jira]\nexpect.open = true\n"
+    strict = ALLOW.replace('"staging"', '"strict"', 1) + more
+    warning = f'allow[0].hours: outside its time rule "staging" decides, which asks for less: {less}'
+    assert warning in warned(tmp_path, head + strict + when + ALLOW)
+
+
+@pytest.mark.parametrize(
+    "freeze",
+    [
+        'from = 2027-01-01\nuntil = 2027-01-03\nzone = "UTC"\n',
+        'not_networks = ["10.0.0.0/8"]\n',
+        'networks = ["10.0.0.0/8"]\n',
+    ],
+)
+def test_a_deny_that_passes_or_is_about_some_networks_hides_no_laxer_rule(tmp_path: Path, freeze: str) -> None:
+    deny = f'[[deny]]\nname = "freeze"\nhosts = {{ env = "staging" }}\n{freeze}'
+    warning = 'allow[0].hours: outside its time rule "staging" decides, which asks for less: approvals and mfa'
+    assert warning in warned(tmp_path, REQUIRED + deny + STRICT + HOURS + ALLOW)
+
+
+def test_a_reason_of_any_form_is_laxer_than_one_of_a_certain_form(tmp_path: Path) -> None:
+    strict = ALLOW.replace('"staging"', '"strict"', 1) + 'reason = { pattern = "CHG-[0-9]+" }\n'
+    less = 'outside its time rule "staging" decides, which asks for less: reason'
+    assert warned(tmp_path, REQUIRED + strict + HOURS + ALLOW + "reason = {}\n") == [f"allow[0].hours: {less}"]
+
+
 def test_what_is_not_certain_is_no_warning(tmp_path: Path) -> None:
     """The later rule asks for as much; or another rule, or a deny, may come into it."""
     as_much = ALLOW.replace("approvals = []", BY_ONE) + "mfa = true\n"
