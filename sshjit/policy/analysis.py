@@ -25,10 +25,14 @@ from sshjit.policy.model import COMMAND, SHELL, AllowRule, DenyRule, Rule
 from sshjit.policy.owners import had_on, held_on
 from sshjit.policy.query import choose_login, usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
-from sshjit.policy.schedule import Schedule
+from sshjit.policy.schedule import Schedule, clock_changes
 from sshjit.policy.types import Host, Subject
 
 WEEK = 7 * 24 * 3600
+YEAR = 366 * 24 * 3600 + WEEK
+"""Seconds in which each clock change of a year comes."""
+_BEFORE = 2 * 24 * 3600
+"""How long before a clock change its week begins: before any spell that begins on the day before."""
 Stretches = int
 """A set of stretches of a timeline."""
 
@@ -52,11 +56,13 @@ class Timeline:
         """``length`` seconds from ``start`` (seconds since the epoch) on, by the schedules of all these policies.
 
         With ``dated``, as much again follows from each later date: where a source of a role ends, or where the weeks of
-        a schedule look otherwise (``Schedule.edges``).
+        a schedule look otherwise (``Schedule.edges``), also by a clock change in the year after such a date.
         """
         self.schedules = _schedules(policies)
         """Every schedule of every rule."""
         ends = {date for date in changing_dates(policies) if date > start} if dated else set[int]()
+        if dated and length < YEAR:  # else the clock changes are in what is looked at
+            ends |= weeks_of_clock_changes(policies, [start, *ends])
         spells: dict[Schedule, list[tuple[int, int]]] = {schedule: [] for schedule in self.schedules}
         self.stretches = tuple(_cut(spells, {start, *ends}, length))
         self.eras: Mapping[int, Stretches] = {
@@ -118,6 +124,14 @@ class PolicyOverTime:
         unix_name, denied = usable_unix_name(self.policy, subject), denied_roles(self.policy, subject)
         return Holder(unix_name, roles, denied, workload=subject.claims is not None)
 
+    def _by_roles(self, holder: Holder) -> Iterable[tuple[Collection[str], Stretches]]:
+        """The stretches in which somebody holds the same roles, with these."""
+        alike: dict[frozenset[str], Stretches] = {}
+        for era, roles in holder.roles.items():
+            held = frozenset(roles)
+            alike[held] = alike.get(held, 0) | self.timeline.eras[era]
+        return alike.items()
+
     def logins(self, holder: Holder, host: Host, action: str, *, break_glass: bool) -> frozenset[str]:
         """The logins of the rules that could allow this person something on the host, "@own" as it is written."""
         if holder.workload and break_glass:
@@ -164,8 +178,8 @@ class PolicyOverTime:
         ]
         open_during = self._open[access.break_glass]
         decided: dict[int, Stretches] = {}
-        for era, stretches in self.timeline.eras.items():
-            left, roles = stretches, access.holder.roles[era]
+        for roles, stretches in self._by_roles(access.holder):
+            left = stretches
             for host, denying in by_host:
                 for number in members(denying & ~deny_index.leaving_out(self._held(roles, host))):
                     left &= ~self._closed_by[number]
@@ -190,8 +204,8 @@ class PolicyOverTime:
         fitting = index.for_action(action) & index.for_login(None, holder.unix_name) & index.for_host(host.by_label)
         fitting &= ~index.leaving_out(self._had(holder, host))
         chosen: dict[str, Stretches] = {}
-        for era, left in self.timeline.eras.items():
-            for number in members(fitting & index.for_roles(self._held(holder.roles[era], host))):
+        for roles, left in self._by_roles(holder):
+            for number in members(fitting & index.for_roles(self._held(roles, host))):
                 login, during = choose_login(rules[number], holder.unix_name), left & self._open[break_glass][number]
                 if login is not None and on_host(self.policy.owners, rules[number], host) is not None:
                     chosen[login] = chosen.get(login, 0) | during
@@ -207,9 +221,9 @@ class PolicyOverTime:
         denied, index = 0, self._deny_index(break_glass=access.break_glass)
         for host, denying in self._denying(index, access):
             denying &= ~_elsewhere(index, access, denying)  # noqa: PLW2901
-            for era, roles in access.holder.roles.items():
+            for roles, stretches in self._by_roles(access.holder):
                 for number in members(denying & ~index.leaving_out(self._held(roles, host))):
-                    denied |= self.timeline.eras[era] & self._closed_by[number]
+                    denied |= stretches & self._closed_by[number]
         return denied
 
     def deciding_rules(self, access: Access) -> tuple[AllowRule | None, ...]:
@@ -260,6 +274,21 @@ def changing_dates(policies: Sequence[Policy]) -> frozenset[int]:
     ends = {source.ends for policy in policies for sources in policy.roles.values() for source in sources}
     edges = {edge for schedule in _schedules(policies) for edge in schedule.edges}
     return frozenset(edges | {end for end in ends if end is not None})
+
+
+def weeks_of_clock_changes(policies: Sequence[Policy], dates: Iterable[int], end: int | None = None) -> set[int]:
+    """When the weeks around clock changes begin, up to a year after each of ``dates``, and before ``end``.
+
+    The clocks are those of all zones of rules. For each change there are two weeks: that in which it is, and the next,
+    the first one whole by the new clocks. Between them and the next change each week is like the one before.
+    """
+    zones, weeks, ordered = {schedule.zone for schedule in _schedules(policies)}, set[int](), sorted(dates)
+    for date, following in zip(ordered, [*ordered[1:], end], strict=True):
+        over = date + YEAR if following is None else min(following, date + YEAR)
+        for zone in zones:
+            for change in clock_changes(zone, date, over):
+                weeks.update(max(date, each) for each in (change - _BEFORE, change - _BEFORE + WEEK) if each < over)
+    return weeks
 
 
 def _schedules(policies: Iterable[Policy]) -> frozenset[Schedule]:

@@ -263,7 +263,8 @@ class Never:
     """A sentence about a policy: nobody gets this, unless they have one of some roles, or without some requirement.
 
     Empty ``logins`` and ``actions``, and ``break_glass`` ``None``, are about any. ``within``: until the end of that
-    day, in UTC.
+    day, in UTC. ``all_but`` has, for each of ``hosts``, the values that ``{ not = … }`` names: what else there is, each
+    policy that is held against the sentence says itself.
     """
 
     name: str
@@ -274,3 +275,4 @@ class Never:
     unless_roles: tuple[str, ...]
     without: tuple[str, ...]
     within: date | None
+    all_but: tuple[HostLabels, ...] = ()

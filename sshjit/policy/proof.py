@@ -23,7 +23,7 @@ It is exact: a sentence holds, or there is a ``Counterexample`` that ``evaluate`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise, product
@@ -133,26 +133,37 @@ class _World:
             unknown = sorted(set(named) - known.keys())
             if unknown:
                 return Undecided(never, f"the policy has no {what} {' or '.join(unknown)}")
-        renamed = self._renamed(never)
-        if renamed is not None:
-            return Undecided(never, renamed)
+        asked = self._as_here(never)
+        if isinstance(asked, str):
+            return Undecided(never, asked)
         for break_glass in (False, True):
             if never.break_glass in (None, break_glass):
-                answer = self._by_any_rule(never, during, break_glass=break_glass)
+                answer = self._by_any_rule(asked, during, break_glass=break_glass)
                 if answer is not None:
-                    return answer
+                    return replace(answer, never=never)
         return None
 
-    def _renamed(self, never: Never) -> str | None:
-        """What a sentence names and the policy lacks: whoever renames it would have a sentence about nothing."""
-        for alternative in never.hosts or ():
+    def _as_here(self, never: Never) -> Never | str:
+        """The sentence with the values that labels have in this policy, or what it names and the policy lacks.
+
+        Whoever renames that would have a sentence about nothing; and a value that is new is among "all but".
+        """
+        hosts = []
+        for number, alternative in enumerate(never.hosts or ()):
+            left_out = dict(never.all_but[number]) if never.all_but else {}
+            wanted = []
             for label, values in alternative:
                 declared = self._policy.labels[label].values
-                if declared is not None and not declared.issuperset(values):
+                if label in left_out and declared is None:
+                    return f"the label {label} has no list of values any more"
+                if declared is not None and not declared.issuperset(left_out.get(label, values)):
                     return f"the label {label} lacks a value that it names"
+                others = () if declared is None else tuple(sorted(declared.difference(left_out.get(label, ()))))
+                wanted.append((label, others if label in left_out else values))
+            hosts.append(tuple(wanted))
         if not {SHELL, COMMAND, *self._policy.actions}.issuperset(never.actions):
             return "the policy lacks an action that it names"
-        return None
+        return never if never.hosts is None else replace(never, hosts=tuple(hosts))
 
     def _by_any_rule(self, never: Never, during: Stretches, *, break_glass: bool) -> Counterexample | Undecided | None:
         rules = self._policy.break_glass if break_glass else self._policy.allows
@@ -286,7 +297,9 @@ class _World:
         return sorted({source.provider for source in sources if source.kind != ROTA}) or ["any"]
 
     def _persons(self, source: Source, left_out: Iterable[str], own: str | None) -> Iterator[tuple[Subject, Holder]]:
-        """Everybody with this source, at every provider that has it."""
+        """Everybody with this source, at every provider that has it. A workload has no own name."""
+        if source.kind == WORKLOAD and own is not None:
+            return
         for provider in [source.provider] if source.kind != ROTA else self._providers:
             yield from self._persons_of(provider, source, left_out, own)
 

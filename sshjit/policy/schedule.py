@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -19,6 +19,8 @@ DAY = 24 * 60
 """Minutes of a day: what ``24:00`` is."""
 _AHEAD = 16
 """Days to look ahead: two weeks, because a clock change can swallow a spell."""
+_FURTHEST = int(datetime(9998, 1, 1, tzinfo=UTC).timestamp())
+"""Up to when clock changes are looked for: the calendar ends soon after."""
 _KEPT = 128
 """Answers that a schedule keeps: nearly every question is about today."""
 
@@ -168,6 +170,33 @@ class Schedule:
         if (self.start, self.end) != (0, DAY):
             parts.append(f"{_clock(self.start)}-{_clock(self.end)}")
         return " ".join([*parts, f"({self.zone})"])
+
+
+def clock_changes(zone: str, start: int, end: int) -> list[int]:
+    """When the clocks of a zone are set otherwise between two instants."""
+    first, last = (datetime.fromtimestamp(min(each, _FURTHEST), UTC).year for each in (start, end))
+    years = range(first, last + 1)
+    return [change for year in years for change in _changes_of(zone, year) if start <= change < end]
+
+
+@lru_cache(maxsize=1024)
+def _changes_of(zone: str, year: int) -> tuple[int, ...]:
+    """The clock changes of one year, by UTC."""
+    clocks = ZoneInfo(zone)
+
+    def offset(now: int) -> timedelta | None:
+        return datetime.fromtimestamp(now, clocks).utcoffset()
+
+    begin, over = (int(datetime(each, 1, 1, tzinfo=UTC).timestamp()) for each in (year, year + 1))
+    changes = []
+    for before in range(begin, over, DAY * 60):
+        after = before + DAY * 60
+        if offset(before) != offset(after):  # somewhere in this day
+            while after - before > 1:
+                middle = (before + after) // 2
+                before, after = (before, middle) if offset(middle) != offset(before) else (middle, after)  # noqa: PLW2901
+            changes.append(after)
+    return tuple(changes)
 
 
 def _both(one: Spells, other: Spells) -> Spells:

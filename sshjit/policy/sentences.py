@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from sshjit import names
 from sshjit.policy import fields
-from sshjit.policy.model import COMMAND, OWN, REQUIREMENTS, SHELL, Label, Never
+from sshjit.policy.model import COMMAND, OWN, REQUIREMENTS, SHELL, HostLabels, Label, Never
 from sshjit.policy.reader import Table
 from sshjit.policy.rules import read_hosts
 
@@ -35,9 +35,27 @@ def read_nevers(
                 unless_roles=(table.one_or_more("unless_role", roles, "role") if "unless_role" in table else ()) or (),
                 without=(table.one_or_more("without", REQUIREMENTS, "requirement") if "without" in table else ()) or (),
                 within=table.date("within"),
+                all_but=_all_but(table),
             )
         )
         earlier = [never.name for never in nevers[:-1]]
         if nevers[-1].name in earlier:
             table.wrong(("name",), f'"{nevers[-1].name}" is the name of a sentence already', "give it another name")
     return tuple(nevers)
+
+
+def _all_but(table: Table) -> tuple[HostLabels, ...]:
+    """For each alternative of ``hosts`` the values that ``{ not = … }`` names; empty: there is no such."""
+    wanted = table.any("hosts")
+    alternatives = wanted if isinstance(wanted, list) else [wanted]
+    left_out = tuple(
+        tuple((label, _texts(value.get("not"))) for label, value in alternative.items() if isinstance(value, dict))
+        for alternative in alternatives
+        if isinstance(alternative, dict)
+    )
+    return left_out if any(left_out) else ()
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """One text or several, as a table has them; what is anything else was reported."""
+    return tuple(str(each) for each in (value if isinstance(value, list) else [value]))

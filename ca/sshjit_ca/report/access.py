@@ -1,21 +1,20 @@
 """Who could reach what: every policy of the period, asked about everybody and every host of the period.
 
 A policy is asked when it comes into force, and again after each date of the period on which a role ends or its weeks
-begin to look otherwise, because what a role's earlier rule took may then come under a later one. Lines on which several
-policies or times agree become one row. What the last policy gives is kept, to find what nobody used.
+begin to look otherwise, also by a clock change, because what an earlier rule took may then come under a later one.
+Lines on which several policies or times agree become one row. What the last policy gives is kept, to find what nobody
+used.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sshjit import policy as policies
-from sshjit.policy import Host, Policy, PolicyError
-from sshjit.policy.analysis import changing_dates
-from sshjit.policy.proof import Counterexample, Undecided, prove
+from sshjit.policy import Policy, PolicyError
+from sshjit.policy.analysis import YEAR, changing_dates, weeks_of_clock_changes
 from sshjit_ca.report.access_lines import Line, access_lines
 from sshjit_ca.report.changes import PolicyInForce
 from sshjit_ca.report.gathering import Gathering
@@ -66,7 +65,7 @@ def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> Pol
             stages.append(in_force)
             if in_force.end is None:
                 access.last, access.lines = None, []
-        sentences = _sentences(access.known[digest], hosts, in_force.start) if digest in access.known else ()
+        sentences = _sentences(in_force, access.known.get(digest))
         row = (in_force.start, in_force.end, digest, rules, sentences, access.unreadable.get(digest, "kept"))
         spool.add("policies", row, place=in_force.start)
     for line, numbers in stages_of.items():
@@ -76,18 +75,25 @@ def fill_access(gathered: Gathering, texts: dict[str, str], spool: Spool) -> Pol
     return access
 
 
-def _sentences(policy: Policy, hosts: Iterable[Host], start: int) -> tuple[str, ...]:
-    """What must never be by a policy, and whether that held from ``start`` on, for the hosts of the period too."""
-    answers = prove(policy, policy.nevers, start, hosts={host.labels for host in hosts})
-    broken = {answer.never.name: answer for answer in answers}
-    kinds = {Counterexample: "broken", Undecided: "undecided", type(None): "proved"}
-    return tuple(f"{never.name}: {kinds[type(broken.get(never.name))]}" for never in policy.nevers)
+def _sentences(in_force: PolicyInForce, policy: Policy | None) -> tuple[str, ...]:
+    """What was found of each ``[[never]]`` when the policy was put in force, by the log; when, and up to when."""
+    if in_force.decided is None:
+        return tuple(f"{never.name}: not decided" for never in policy.nevers) if policy is not None else ()
+    when = _minute(in_force.loaded)
+    return tuple(f"{each.name}: {each.answer} {when}, up to {_minute(each.until)}" for each in in_force.decided)
+
+
+def _minute(time: int) -> str:
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}"
 
 
 def _stages(policy: Policy, in_force: PolicyInForce, until: int) -> list[PolicyInForce]:
     """The time in which a policy was in force, cut where a source of a role ends and where dates change its weeks."""
     over = until if in_force.end is None else in_force.end
-    cuts = sorted(date for date in changing_dates([policy]) if in_force.start < date < over)
+    dates = {date for date in changing_dates([policy]) if in_force.start < date < over}
+    years = range(in_force.start, max(over, in_force.start + 1), YEAR)  # in each of them the clocks are set otherwise
+    weeks = weeks_of_clock_changes([policy], {*dates, *years}, over)
+    cuts = sorted(cut for cut in dates | weeks if in_force.start < cut < over)
     begins, closes = [in_force.start, *cuts], [*cuts, in_force.end]
     return [PolicyInForce(in_force.digest, begin, end) for begin, end in zip(begins, closes, strict=True)]
 
@@ -162,9 +168,7 @@ def _time_in_force(stages: list[PolicyInForce], numbers: list[int]) -> str:
 
 
 def _span(start: int | None, end: int | None) -> str:
-    since, until = (
-        None if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M}" for time in (start, end)
-    )
+    since, until = (None if time is None else _minute(time) for time in (start, end))
     if since is None:
         return f"until {until}"
     return f"since {since}" if until is None else f"{since} to {until}"

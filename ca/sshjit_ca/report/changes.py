@@ -6,7 +6,7 @@ Every method of ``Changes`` is called before its entry is folded, with the state
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sshjit import events
@@ -49,11 +49,16 @@ def _ways(bastion: HostRecord | None) -> list[Bastion | None]:
 
 @dataclass(slots=True)
 class PolicyInForce:
-    """A policy, and when it decided. ``end`` ``None``: it still did when the period ended."""
+    """A policy, and when it decided. ``end`` ``None``: it still did when the period ended.
+
+    ``decided`` is what the log says was found of its sentences when it was put in force, at ``loaded``.
+    """
 
     digest: str
     start: int
     end: int | None = None
+    loaded: int = 0
+    decided: tuple[events.SentenceDecided, ...] | None = None
 
 
 class Changes:
@@ -63,6 +68,7 @@ class Changes:
         self._spool, self._people = spool, people
         self.hosts: dict[str, HostRecord] = {}
         self.policies: list[PolicyInForce] = []
+        self._before: PolicyInForce | None = None
         self.rotas: dict[str, set[str]] = {}
         """Rota -> its texts that counted in the period."""
         self._locks: dict[str, Lock] = {}
@@ -74,7 +80,8 @@ class Changes:
         self._locks.update(state.locks)
         self.rotas = {name: {rota.text} for name, rota in state.rotas.items()}
         if state.policy:
-            self.policies.append(PolicyInForce(state.policy, first))
+            before = self._before or PolicyInForce(state.policy, first)
+            self.policies.append(replace(before, start=first))
 
     def finish(self, state: State) -> None:
         """The period ends: locks that are still in force become rows."""
@@ -83,13 +90,17 @@ class Changes:
         for record in self.hosts.values():
             record.enrolled = state.hosts.get(record.name) is not None and state.hosts[record.name].id == record.id
 
+    def policy_before(self, event: events.PolicyLoaded, time: int) -> None:
+        """A policy came into force before the period."""
+        self._before = PolicyInForce(event.digest, time, None, time, event.decided)
+
     def policy_loaded(self, event: events.PolicyLoaded, time: int) -> None:
         """A policy came into force."""
         if self.policies:
             if self.policies[-1].digest == event.digest:
                 return
             self.policies[-1].end = time
-        self.policies.append(PolicyInForce(event.digest, time))
+        self.policies.append(PolicyInForce(event.digest, time, None, time, event.decided))
 
     def rota_taken(self, event: events.RotaTaken) -> None:
         """A rota says something new."""

@@ -83,6 +83,8 @@ class Gathering:
                 self._activity.used(event, self.state.requests[event.request], time)
             case events.LoginOpened() if not self._over or event.subject not in self.people.known:
                 self.people.signed_in(event, time, inside=inside)
+            case events.PolicyLoaded() if not self._begun:
+                self.changes.policy_before(event, time)
             case _:
                 pass
 

@@ -302,7 +302,12 @@ POLICIES = Table(
         when("end", "Until", "when another replaced it; empty: in force at the end of the period"),
         code("digest", "SHA-256", "the digest of its text"),
         Column("rules", "Rules", "how many it has", "number"),
-        Column("never", "Must never be", "each [[never]] of it, and whether it was proved from then on", "list"),
+        Column(
+            "never",
+            "Must never be",
+            "each [[never]], what was found when it came, and up to when",
+            "list",
+        ),
         Column("text", "Text", "kept: the text is stored and matches the digest; else what is wrong"),
     ),
     "No policy was in force in this period.",

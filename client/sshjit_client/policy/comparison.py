@@ -1,8 +1,9 @@
 """Who gains and who loses when one policy replaces another.
 
 The comparison is over what rules give, not over one sign-in: every person of the inventory, every host, every login
-and action that either policy names, at every hour of a week and after every date on which a role ends
-(``sshjit.policy.analysis``), the account that is chosen for who names none, and which hosts one request can be for.
+and action that either policy names, at every hour of a week, after every date on which a role ends, and around every
+clock change (``sshjit.policy.analysis``), the account that is chosen for who names none, and which hosts one request
+can be for.
 Reasons, second factors and fresh sign-ins are terms, which anybody could meet; they are compared, and access never
 disappears because of them. People with the same roles, and hosts with the same labels and bastion, are looked at once.
 """
@@ -35,6 +36,8 @@ Decided = Mapping["Entry", Sequence[tuple[Rules, Rules]]]
 """For each ask the rules before and after, for one host of each kind."""
 T = TypeVar("T")
 KINDS: tuple[Kind, ...] = ("gains", "loses", "changes")
+ROTAS = 6
+"""Of so many rotas people are looked at whom any of them name together; of more: any one, any two, and all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,13 @@ class Comparison:
     new: str
     entries: tuple[Entry, ...]
     standings: tuple[RoleChange, ...]
+    not_looked_at: Names = ()
+    """What there may be besides, and was not looked at."""
 
     @property
     def same(self) -> bool:
-        """Whether nobody would notice the difference."""
-        return not self.entries and not self.standings
+        """Whether it is certain that nobody would notice the difference."""
+        return not self.entries and not self.standings and (not self.not_looked_at or self.old == self.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +126,30 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
             alone += (replace(entry, people=names, hosts=group, places=(place,)) for entry in found)
         together += (replace(entry, people=names, places=(place,)) for entry in _together(there, decided, hosts))
     entries = _merged([*alone, *together], everywhere=tuple(places))
-    return Comparison(old.digest, new.digest, tuple(entries), tuple(_role_changes(pair, subjects)))
+    standings = tuple(_role_changes(pair, subjects))
+    return Comparison(old.digest, new.digest, tuple(entries), standings, _not_looked_at(pair.policies))
 
 
 def _and_on_call(pair: _Pair, people: Mapping[str, Subject]) -> dict[str, Subject]:
-    """Everybody as they are, and as if rotas named them: any of these, any two, all. A rota may name anybody."""
-    rotas = sorted({name for policy in pair.policies for name in policy.rotas})
-    sets = dict.fromkeys(some for count in (1, 2, len(rotas)) for some in combinations(rotas, count) if some)
+    """Everybody as they are, and as if rotas named them, any of these together. A rota may name anybody."""
+    rotas = _rotas(pair.policies)
+    counts = range(1, len(rotas) + 1) if len(rotas) <= ROTAS else (1, 2, len(rotas))
+    sets = [some for count in counts for some in combinations(rotas, count)]
     every = dict(people)
     for some, (name, who) in product(sets, people.items()):
         on_call = replace(who, on_call=(*who.on_call, *(Turn(rota, 0, FOREVER) for rota in some)))
         if _kind_of_person(pair, on_call) != _kind_of_person(pair, who):
             every[f"{name} (on call: {', '.join(some)})"] = on_call
     return every
+
+
+def _rotas(policies: Iterable[Policy]) -> list[str]:
+    return sorted({name for policy in policies for name in policy.rotas})
+
+
+def _not_looked_at(policies: Iterable[Policy]) -> Names:
+    many = len(_rotas(policies))
+    return (f"people whom more than 2 and fewer than all of {many} rotas name at once",) if many > ROTAS else ()
 
 
 def _alike(things: Mapping[str, T], key: Callable[[T], Hashable]) -> list[Names]:

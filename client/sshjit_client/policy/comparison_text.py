@@ -42,6 +42,9 @@ def comparison_text(comparison: Comparison, styles: Styles) -> str:
             sign = styles("wait", "+") if change.kind == "gains" else styles("bad", "-")
             when = "" if change.when == "always" else f", {change.when}"
             lines += styles.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}{when}")
+    if comparison.not_looked_at:
+        lines += [*([""] if lines else []), styles("strong", "NOT LOOKED AT")]
+        lines += [f"  {what}" for what in comparison.not_looked_at]
     return "\n".join(lines)
 
 

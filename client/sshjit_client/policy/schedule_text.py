@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -23,11 +23,20 @@ def time_text(some: Sequence[Stretch], timeline: Timeline) -> str:
     if {stretch.era for stretch in some} == set(whole):
         return _dates(whole, eras)
     first = min(stretch.era for stretch in some)
-    since = f"from {_day(first)} on, " if first != eras[0] else ""
+    since = _since(first, {stretch.era for stretch in some}, eras)
     in_first = [stretch for stretch in some if stretch.era == first]
     zones = {schedule.zone for schedule in timeline.schedules}
     zone: tzinfo = ZoneInfo(zones.pop()) if len(zones) == 1 else UTC
     return f"{since}{_hours(_joined(in_first, first), zone)} ({zone})"
+
+
+def _since(first: int, touched: Collection[int], eras: Sequence[int]) -> str:
+    """From which date on, and up to which other, if all of ``touched`` follow one another."""
+    begin = eras.index(first)
+    end = next((number for number in range(begin, len(eras)) if eras[number] not in touched), len(eras))
+    if end < len(eras) and end - begin == len(touched):
+        return f"from {_day(first)} until {_day(eras[end])}, " if begin else f"until {_day(eras[end])}, "
+    return f"from {_day(first)} on, " if begin else ""
 
 
 def _dates(whole: Sequence[int], eras: Sequence[int]) -> str:

@@ -159,4 +159,36 @@ def test_what_must_never_be_and_whether_it_was_proved_is_in_the_report(ca: Insta
     prod = '[[never]]\nname = "approved"\nhosts = { env = "prod" }\nwithout = "approval"\n'
     ca.change_policy("[roles]\n", f"{prod}[roles]\n")
     with made(ca, Period(int(ca.time) - 1, int(ca.time) + 1)) as report:
-        assert [row["never"] for row in rows(report, "policies")] == [(), ("approved: proved",)]
+        found = [row["never"] for row in rows(report, "policies")]
+    loaded = datetime.fromtimestamp(ca.time, UTC)
+    until = loaded + timedelta(days=2 * 366)
+    assert found == [(), (f"approved: proved {loaded:%Y-%m-%d %H:%M}, up to {until:%Y-%m-%d %H:%M}",)]
+
+
+def test_the_report_says_what_was_proved_when_the_policy_came_and_not_what_is_true_of_it_later(
+    ca: Installation,
+) -> None:
+    """A host that was enrolled since does not change what was found; nor does a period that begins later."""
+    prod = '[[never]]\nname = "staged"\nhosts = { env = "staging" }\nlogin = "nobody"\nwithin = 2100-01-01\n'
+    ca.say_policy(ca.policy.replace("[roles]\n", f"{prod}[roles]\n", 1), accept=True)
+    loaded = f"{datetime.fromtimestamp(ca.time, UTC):%Y-%m-%d %H:%M}"
+    ca.later(30 * DAY)
+    ca.web(ALICE)
+    with made(ca, Period(int(ca.time) - 1, int(ca.time) + 1)) as report:
+        ((never,),) = (row["never"] for row in rows(report, "policies"))
+    assert never.startswith(f"staged: undecided {loaded}, up to ")
+
+
+def test_access_of_one_week_of_another_clock_is_reported_when_it_was(ca: Installation) -> None:
+    """The clocks of New York change weeks before those of Berlin: then, and else not, nine there is two here."""
+    now = int(ca.time)
+    ca.change_policy('grant = "8h"\n', 'grant = "8h"\nhours = "09:00-10:00"\nzone = "America/New_York"\n')
+    freeze = '[[deny]]\nname = "tea"\nhosts = { env = "staging" }\nhours = "15:00-16:00"\nzone = "Europe/Berlin"\n'
+    ca.change_policy('[[allow]]\nname = "staging"', f'{freeze}[[allow]]\nname = "staging"')
+    ca.web(ALICE)
+    begun = ca.time
+    ca.later(60)
+    with made(ca, Period(int(begun), now + 366 * DAY)) as report:
+        held = [row["held"] for row in rows(report, "reach") if row["rule"] == "staging"]
+    assert any("2027-03-12 07:00 to 2027-03-19 07:00" in each for each in held), "the week in which it is"
+    assert any("2027-03-19 07:00 to 2027-03-26 01:00" in each for each in held), "the week after"

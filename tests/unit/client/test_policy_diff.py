@@ -25,6 +25,7 @@ from sshjit.policy import (
     evaluate,
     may_be_unix_name,
 )
+from sshjit.policy.analysis import for_people
 from sshjit.policy.approval_steps import asked_steps
 from sshjit.policy.model import AllowRule
 from sshjit.policy.query import deciding_deny, first_allows, make_query
@@ -282,6 +283,99 @@ def test_a_network_that_a_rule_requires_is_a_term(folder: PolicyFolder) -> None:
     assert "networks  anywhere → 10.0.0.0/8  (narrower)" in result.out
 
 
+TWO_ZONES = """version = 1
+[labels]
+env = {}
+[roles]
+sre = ["acme/group:SRE"]
+[[deny]]
+name = "tea"
+hosts = { env = "prod" }
+hours = "15:00-16:00"
+zone = "Europe/Berlin"
+[[allow]]
+name = "stock-exchange"
+roles = ["sre"]
+hosts = { env = "prod" }
+logins = ["deploy"]
+hours = "09:00-10:00"
+zone = "America/New_York"
+approvals = []
+grant = "1h"
+certificate = "5m"
+"""
+ANN = 'version = 1\n[hosts]\nw1 = { env = "prod" }\n[people.ann]\nprovider = "acme"\ngroups = ["SRE"]\n'
+
+
+def test_the_weeks_around_clock_changes_are_looked_at(folder: PolicyFolder) -> None:
+    """The clocks of New York change weeks before those of Berlin: then, and else not, nine there is two here."""
+    old = folder.write("a.toml", TWO_ZONES.replace('hours = "15:00-16:00"', 'hours = "14:00-16:00"'))
+    new = folder.write("b.toml", TWO_ZONES)
+    folder.write("inventory.toml", ANN)
+    result = folder.run("diff", old, new, "--at", "2026-01-05 12:00 UTC")
+    assert result.code == 1
+    assert (
+        "ann  deploy on w1\n      when  from 2026-03-06 on, Mon, Tue, Wed, Thu, Sun 13:00-14:00 (UTC)\n" in result.out
+    )
+
+
+def test_the_night_of_a_clock_change_is_looked_at(folder: PolicyFolder) -> None:
+    """An hour that is skipped is outside of an allow by one of its readings: a rule for less of it is the same."""
+    night = TWO_ZONES.replace("America/New_York", "Europe/Berlin")
+    old = folder.write("a.toml", night.replace("09:00-10:00", "00:00-02:30"))
+    new = folder.write("b.toml", night.replace("09:00-10:00", "00:00-02:00"))
+    folder.write("inventory.toml", ANN)
+    result = folder.run("diff", old, new, "--at", "2026-01-05 12:00 UTC", "--json").json
+    assert result["entries"]
+
+
+def rotas(count: int, *, spared: int, first: str = "") -> str:
+    """A policy in which only who is on call by ``spared`` rotas at once gets something, unless ``first`` decides."""
+    names = [f"r{number}" for number in range(count)]
+    tables = "".join(f'[rotas.{name}]\nlifetime = "7d"\n' for name in names)
+    roles = "".join(f'{name} = ["rota:{name}"]\n' for name in names)
+    denies = "".join(
+        f'[[deny]]\nname = "d{number}"\nhosts = {{ env = "prod" }}\nnot_roles = ["r{number}"]\n'
+        for number in range(spared)
+    )
+    allow = TWO_ZONES[TWO_ZONES.index("[[allow]]") :].replace('hours = "09:00-10:00"\nzone = "America/New_York"\n', "")
+    last = allow.replace('"stock-exchange"', '"last"').replace('roles = ["sre"]', f'roles = ["r{count - 1}"]')
+    return (
+        f'version = 1\n[labels]\nenv = {{}}\n[roles]\nsre = ["acme/group:SRE"]\n{roles}{tables}{denies}'
+        + (
+            first
+            and last.replace('"deploy"', f'"{first}"').replace(
+                "approvals = []", 'approvals = [{ from = "sre", count = 1 }]'
+            )
+        )
+        + allow
+    )
+
+
+def test_people_whom_any_rotas_name_together_are_looked_at(folder: PolicyFolder) -> None:
+    """Three of four rotas lift three denies, and the fourth brings another rule before."""
+    folder.write("inventory.toml", ANN)
+    old, new = folder.write("a.toml", rotas(4, spared=3, first="deploy")), folder.write("b.toml", "")
+    changed = (
+        rotas(4, spared=3, first="deploy")
+        .replace('grant = "1h"', 'grant = "2h"')
+        .replace('grant = "2h"', 'grant = "1h"', 1)
+    )
+    new = folder.write("b.toml", changed)
+    result = folder.run("diff", old, new, "--at", NOON)
+    assert (result.code, "ann (on call: r0, r1, r2)  deploy on w1" in result.out) == (1, True), result.out
+
+
+def test_what_is_not_looked_at_is_said_and_is_no_sameness(folder: PolicyFolder) -> None:
+    folder.write("inventory.toml", ANN)
+    old = folder.write("a.toml", rotas(7, spared=3, first="deploy"))
+    new = folder.write("b.toml", old.read_text() + "# the same\n")
+    result = folder.run("diff", old, new, "--at", NOON)
+    said = "NOT LOOKED AT\n  people whom more than 2 and fewer than all of 7 rotas name at once\n"
+    assert (result.code, result.out) == (1, said)
+    assert folder.run("diff", old, old, "--at", NOON).code == 0
+
+
 # ----------------------------------------------------------------------------------- held to the policies themselves
 
 PEOPLE = {
@@ -289,6 +383,7 @@ PEOPLE = {
     "p2": Subject("p2", "acme", frozenset({"B", "Passing"}), frozenset(), unix_name="deploy"),
     "p3": Subject("p3", "acme", frozenset(), frozenset({"b@example.com"})),
     "p4": Subject("p4", "partner", frozenset({"A", "B"}), frozenset(), unix_name="root"),
+    "p5": Subject("p5", "jobs", frozenset(), frozenset(), claims=frozenset({"ref=main"})),
 }
 HOSTS = {
     "h1": Host("h1", "h1", (("env", "prod"), ("role", "db"))),
@@ -297,8 +392,10 @@ HOSTS = {
 }
 INVENTORY = Inventory(HOSTS, {name: Member(name, subject) for name, subject in PEOPLE.items()})
 ON_CALL = (Turn("first", 0, FOREVER),)
-PEOPLE |= {f"{name} (on call: first)": replace(who, on_call=ON_CALL) for name, who in PEOPLE.items()}
-"""A rota may name anybody."""
+PEOPLE |= {
+    f"{name} (on call: first)": replace(who, on_call=ON_CALL) for name, who in PEOPLE.items() if who.claims is None
+}
+"""A rota may name any person."""
 START = any_policy.NOW
 Fact = tuple[str, str, str, str, bool]
 
@@ -328,6 +425,8 @@ def gives(policy: Policy, now: int, address: str) -> dict[Fact, Any]:
                         if number is None or deciding_deny(query) is not None:
                             continue
                         rule = query.allows[number]
+                        if who.claims is not None and (fire or for_people(rule)):
+                            continue  # for people alone
                         if not isinstance(asked_steps(query, rule), Denied):  # a host without an owner who must approve
                             rules[person, host.name, str(login), action, fire] = rule
     return rules

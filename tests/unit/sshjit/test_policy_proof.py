@@ -30,10 +30,11 @@ version = 1
 env = { values = ["prod", "staging"], required = true }
 role = {}
 [roles]
-a = ["acme/group:A", { from = "acme/group:Passing", until = 2026-03-05 }]
-b = ["acme/group:B", "acme/email:b@example.com"]
-c = ["partner/group:A", { from = "acme/group:C", until = 2026-03-06 }]
+a = ["acme/group:A", { from = "acme/group:Passing", until = 2026-03-05 }, { from = "j/workload", claims.ref = "main" }]
+b = [{ from = "j/workload", claims = { ref = "main", project = "x" } }, "acme/group:B", "acme/email:b@example.com"]
+c = [{ from = "j/workload", claims.ref = "topic" }, "partner/group:A", { from = "acme/group:C", until = 2026-03-06 }]
 d = ["rota:first", { from = "acme/group:D", until = 2026-03-06 }]
+e = [{ from = "j/workload", claims = { project = "x" }, until = 2026-03-06 }]
 [rotas.first]
 lifetime = "7d"
 [tickets.jira]
@@ -70,7 +71,7 @@ APPROVALS = [
     'approvals = [{ from = "a", count = 1 }, { from = "a", count = 1, signed = true }]\n',
 ]
 LIMITS = ["", "", "limits = { person = { open = 1, week = 3 }, rule = { open = 2 } }\n"]
-WHO = ("a", "b", "c", "@team")
+WHO = ("a", "b", "c", "e", "@team")
 OWNED = {"db": "a", "web": "b"}
 
 
@@ -101,6 +102,7 @@ def rule_text(chance: random.Random, kind: str, number: int) -> str:
         text += f"{chance.choice(['networks', 'not_networks'])} = {networks}\n" if chance.random() < 0.3 else ""
         return text + ("" if chance.random() < 0.5 else "unless_break_glass = true\n")
     text += f"networks = {networks}\n" if chance.random() < 0.2 else ""
+    text += chance.choice(["", "", "", 'fresh_login = "15m"\n', "hardware_key = true\n"])
     text += chance.choice(["", "", "", TICKET, TICKET + 'ticket_down = "allow"\n'])
     if kind == "break_glass":
         return f'{text}{chance.choice(LIMITS)}{PLAIN}review_within = "1d"\n'
@@ -114,7 +116,7 @@ def never_text(chance: random.Random) -> str:
     lines += [f'login = "{chance.choice(LOGINS)}"'] if chance.random() < 0.7 else []
     lines += [f'action = "{chance.choice(["shell", "run"])}"'] if chance.random() < 0.7 else []
     lines += [f"break_glass = {chance.choice(['true', 'false', 'false'])}"] if chance.random() < 0.8 else []
-    lines += [f'unless_role = "{chance.choice("abcd")}"'] if chance.random() < 0.5 else []
+    lines += [f'unless_role = "{chance.choice("abcde")}"'] if chance.random() < 0.5 else []
     lines += [f"without = {some(chance, ['approval', 'mfa', 'ticket'])}"] if chance.random() < 0.5 else []
     return "\n".join(lines) + "\n"
 
@@ -137,6 +139,7 @@ class Somebody:
     roles: frozenset[str]
     denied: frozenset[str]
     own: str | None
+    workload: bool
 
 
 KINDS = [
@@ -165,12 +168,23 @@ def subjects() -> Iterator[Subject]:
                 yield Subject("x", "partner", groups, NONE, own, own_listed=True, on_call=turns)
 
 
-PEOPLE = list(subjects())
+def workloads() -> Iterator[Subject]:
+    """Every workload: one value, or none, of each claim that a source names."""
+    for ref, project in itertools.product(("ref=main", "ref=topic", ""), ("project=x", "")):
+        yield Subject("x", "j", NONE, NONE, claims=frozenset({ref, project} - {""}))
+
+
+PEOPLE = [*subjects(), *workloads()]
 
 
 def everybody(policy: Policy, moment: int) -> set[Somebody]:
     return {
-        Somebody(frozenset(role_ends(policy, who, moment)), denied_roles(policy, who), usable_unix_name(policy, who))
+        Somebody(
+            frozenset(role_ends(policy, who, moment)),
+            denied_roles(policy, who),
+            usable_unix_name(policy, who),
+            who.claims is not None,
+        )
         for who in PEOPLE
     }
 
@@ -259,6 +273,8 @@ def tried(
             rule = next((each for each in here if for_person(each.match, who, login, labels, deny=False)), None)
             if rule is None or not lacks(rule, never) or not from_there(rule.networks, address):
                 continue
+            if who.workload and (rule.break_glass or rule.mfa or rule.hardware_key or rule.fresh_login is not None):
+                continue  # for people alone
             if labels.get("role") not in OWNED and any("@team" in (each.role, each.instead) for each in rule.approvals):
                 continue  # nobody could say who has to approve
             there = [each for each in against if denied_there(each.match, address)]
@@ -270,7 +286,7 @@ def tried(
 @pytest.mark.parametrize("part", range(8))
 def test_what_is_proved_is_what_trying_everything_finds(part: int) -> None:
     """In 2,000 random policies; and every counterexample is what ``evaluate`` and ``explain`` say."""
-    answers = {True: 0, False: 0}
+    answers, by_workload = {True: 0, False: 0}, 0
     for seed in range(part * ROUNDS // 8, (part + 1) * ROUNDS // 8):
         text = policy_text(seed)
         policy = load(text)
@@ -281,7 +297,9 @@ def test_what_is_proved_is_what_trying_everything_finds(part: int) -> None:
         for each in found:
             assert isinstance(each, Counterexample)
             confirm(policy, each)
+            by_workload += each.subject.claims is not None
     assert min(answers.values()) > ROUNDS / 8 / 10, answers
+    assert by_workload, "some are broken by workloads"
 
 
 def confirm(policy: Policy, example: Counterexample) -> None:
@@ -292,7 +310,7 @@ def confirm(policy: Policy, example: Counterexample) -> None:
     ask = Ask(example.login, example.action, command, reason=reason, address=there, break_glass=example.break_glass)
     ask = replace(ask, ticket=ASSUMED)
     for now in (example.begin, example.end - 1):
-        subject = replace(example.subject, auth_time=now)
+        subject = replace(example.subject, auth_time=now if example.subject.claims is None else None)
         outcome = evaluate(policy, subject, [example.host], ask, now)
         explained = explain(policy, subject, [example.host], ask, now)
         assert not isinstance(outcome, Denied), outcome
@@ -421,6 +439,32 @@ def test_a_sentence_about_what_the_policy_renamed_is_undecided() -> None:
     assert undecided.why == "the policy lacks an action that it names"
     for built_in in ("shell", "command"):
         assert decided(f'{HEAD}{NEVER}action = "{built_in}"\n{ALLOW}') == []
+
+
+def test_all_but_some_is_about_values_that_a_new_policy_has_besides() -> None:
+    """A value that is new is none of those that the sentence in force leaves out."""
+    sentence = NEVER.replace('{ env = "prod" }', '{ env = { not = "staging" } }')
+    nevers = load(HEAD + sentence + ALLOW).nevers
+    rule = ALLOW.replace('"staging"', '"canary"')
+    canary = load(HEAD.replace(VALUES, 'env = { values = ["prod", "staging", "canary"] }') + rule)
+    (found,) = prove(canary, nevers, START)
+    assert isinstance(found, Counterexample)
+    assert (found.never, found.host.labels) == (nevers[0], (("env", "canary"),))
+    both = NEVER.replace('{ env = "prod" }', '[{ env = "prod" }, { env = { not = ["prod", "staging"] } }]')
+    nevers = load(HEAD.replace(VALUES, 'env = { values = ["prod", "staging", "old"] }') + both + ALLOW).nevers
+    (lacks_old,) = prove(
+        load(HEAD.replace(VALUES, 'env = { values = ["prod", "staging"] }') + ALLOW), nevers, START
+    ) or (0,)
+    assert lacks_old == 0, "what it leaves out is there"
+    (found,) = prove(canary, nevers, START)
+    assert isinstance(found, Counterexample)
+    renamed = load((HEAD + ALLOW).replace("staging", "stage"))
+    (undecided,) = prove(renamed, nevers, START)
+    assert isinstance(undecided, Undecided)
+    assert undecided.why == "the label env lacks a value that it names"
+    (undecided,) = prove(load((HEAD + ALLOW).replace(VALUES, "env = {}")), nevers, START)
+    assert isinstance(undecided, Undecided)
+    assert undecided.why == "the label env has no list of values any more"
 
 
 @pytest.mark.parametrize(

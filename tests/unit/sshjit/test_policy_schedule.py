@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sshjit.policy.schedule import DAY, Schedule
+from sshjit.policy.schedule import DAY, Schedule, clock_changes
 from tests.unit.sshjit.policy_world import at
 
 EVERY_DAY = frozenset(range(7))
@@ -179,3 +179,12 @@ def test_matching_is_what_a_clock_on_the_wall_says(schedule: Schedule, now: int)
         began_today = day in schedule.days and minute >= schedule.start
         expected = began_today or ((day - 1) % 7 in schedule.days and minute < schedule.end)
     assert schedule.matches(now) == expected
+
+
+def test_clock_changes_are_found_to_the_second() -> None:
+    start, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2026, 2027))
+    berlin = [datetime.fromtimestamp(change, UTC).isoformat() for change in clock_changes("Europe/Berlin", start, end)]
+    assert berlin == ["2026-03-29T01:00:00+00:00", "2026-10-25T01:00:00+00:00"]
+    assert clock_changes("UTC", start, end) == []
+    assert clock_changes("Europe/Berlin", start, start + 86400) == []
+    assert clock_changes("Europe/Berlin", 253_380_000_000, 253_402_300_799) == [], "the calendar ends there"
