@@ -592,6 +592,21 @@ def test_a_certificate_that_has_ended_while_somebody_decided_about_the_way_is_dr
     assert [call for call in world.server.calls if call.endswith("/certificate")]
 
 
+def test_what_the_person_changes_while_somebody_decides_counts(
+    world: World, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ssh -G said is older than that; what is written is younger."""
+
+    def hours(*_: object) -> Way:
+        world.config("ForwardAgent yes\n")
+        return Way()
+
+    monkeypatch.setattr(connection, "_configured_way", hours)
+    with pytest.raises(BecameSsh):
+        connection.connect(slow.machine, connection_args.read(["web1"]), None)
+    assert "your forwardagent does nothing there" in world.laptop.run("web1", "true").stderr
+
+
 def test_nobody_is_asked_by_ssh_for_a_host_on_the_way_either(world: World, slow: Slow) -> None:
     """A key with a passphrase, on the way that the configuration names: its command is written, and for everybody."""
     config = world.config("Host web1\n    ProxyJump vault1\n")
