@@ -67,11 +67,19 @@ def _read(folder: str, now: float) -> Session | None:
         session = files.load(Path(folder, SESSION), Session)
     except Failed:  # signing in again replaces a damaged file
         return None
-    if session is None or session.login.expires <= now or not Path(session.key).exists():
+    if session is None:
+        return None
+    session = _at(Path(folder), session)
+    if session.login.expires <= now or not Path(session.key).exists():
         return None
     if names.bearer(session.token) is None:  # it could not be sent, with every command anew
         return None
-    return replace(session, folder=folder)
+    return session
+
+
+def _at(folder: Path, session: Session) -> Session:
+    """The sign-in as it was read from its folder."""
+    return replace(session, key=str(folder / session.key), folder=str(folder))
 
 
 def hold(session: Session) -> bool:
@@ -134,11 +142,14 @@ def _prepare(place: Path, name: str) -> Path:
 
 
 def publish(environ: Mapping[str, str], folder: Path, session: Session) -> Session:
-    """Gives the folder its name and makes it the sign-in that counts. A key in it moves with it."""
+    """Gives the folder its name and makes it the sign-in that counts. A key in it moves with it.
+
+    The file names such a key without its folder, whose path need not be UTF-8.
+    """
     final = folder.with_name(folder.name.removeprefix(_NEW))
     key = Path(session.key)
-    key = final / key.name if key.parent == folder else key
-    kept = replace(session, key=str(key), folder="")
+    inside = key.parent == folder
+    kept = replace(session, key=key.name if inside else str(key), folder="")
     files.save(folder / SESSION, kept)
     files.private_folder(folder / "open")
     files.name_folder(folder, final.name)
@@ -147,7 +158,7 @@ def publish(environ: Mapping[str, str], folder: Path, session: Session) -> Sessi
     for place in places(environ):
         if place != home.parent:
             _unlink(place / home.name / "current")
-    return replace(kept, folder=str(final))
+    return replace(kept, key=str(final / key.name if inside else key), folder=str(final))
 
 
 def prune(environ: Mapping[str, str], name: str, live: Callable[[str], bool]) -> None:
@@ -212,7 +223,7 @@ def _sessions(there: list[Path]) -> list[Session]:
     for folder in there:
         with suppress(Failed):
             session = files.load(folder / SESSION, Session)
-            whole += [replace(session, folder=str(folder))] if session else []
+            whole += [_at(folder, session)] if session else []
     return whole
 
 

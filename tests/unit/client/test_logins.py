@@ -61,3 +61,13 @@ def test_one_that_cannot_be_used_is_none_and_is_not_looked_at_for_ever(tmp_path:
     files.write(kept, text)
     Path(made.key).unlink()
     assert logins.current(environ, "lab", now) is None, "without its key"
+
+
+def test_one_in_a_folder_whose_path_is_no_utf_8_counts(tmp_path: Path) -> None:
+    """Each command would sign in again: the path of the key could not be read back."""
+    folder = tmp_path / "\udcff"
+    folder.mkdir()
+    environ, now = {**here(folder).environ, "TMPDIR": str(folder)}, int(time.time())
+    made = sign_in(environ, "one", now + 60)
+    assert logins.current(environ, "lab", now) == made
+    assert made.key.startswith(str(folder))
