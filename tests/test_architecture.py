@@ -81,7 +81,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("ca_client", "migrations", "store"),
         ("ca_pool",),
         ("ca_socket", "config", "postgres", "schema"),
-        ("escape_controls", "failed_sign_in", "notify_config", "proxies", "supervised"),
+        ("escape_controls", "failed_sign_in", "notify_config", "proxies", "structured_log", "supervised"),
     ],
     "sshjit_web.server": [
         ("application",),
@@ -118,6 +118,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("handlers", "preparations"),
         ("access", "report"),
         ("context",),
+        ("question",),
         ("accounts", "witness"),
         ("log", "sources"),
         ("keys",),

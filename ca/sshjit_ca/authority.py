@@ -11,7 +11,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sshjit import ca_protocol as m
 from sshjit import policy, sshkey, wire
@@ -24,9 +24,10 @@ from sshjit_ca.access.expiry import Sweeper
 from sshjit_ca.access.later_endings import LaterEndings
 from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import load_policy
-from sshjit_ca.context import Context, Question
+from sshjit_ca.context import Context
 from sshjit_ca.counters import Counters
 from sshjit_ca.keys import first_keys
+from sshjit_ca.question import Question, in_words
 from sshjit_ca.routes import DESPITE, ROUTES
 from sshjit_ca.sources.rotas import FetchedRota
 from sshjit_ca.witness.submission import Head
@@ -58,6 +59,9 @@ class Authority:
         """The policy, when the batch began."""
         self._rest = 0.0
         """Until then the log is not read again, by the monotonic clock."""
+        self.tell: Callable[[Sequence[tuple[Question, int]], int], None] | None = None
+        """Gets the questions of a batch that became durable, each with its first entry, and the size of the log."""
+        self._recorded: list[tuple[Question, int]] = []
         self._why: Failed | None = None
         """Why the last batch was lost, as it is told to those who were not in it."""
         self._proved = _elapsed()
@@ -257,8 +261,11 @@ class Authority:
 
     def _batch(self, questions: Iterable[Question]) -> list[Answer]:
         self._ready()
+        self._recorded.clear()
         answers = [self._one(question) for question in questions]
         self._commit()
+        if self.tell is not None:
+            self.tell(self._recorded, self.durable)
         return answers
 
     def _ready(self) -> None:
@@ -320,6 +327,7 @@ class Authority:
                 return outages.answer(self._context, question, trouble)
         self._context.begin(question)
         recorded = self._context.journal.size
+        self._recorded.append((question, recorded))
         try:
             return ROUTES[kind].handler(self._context, question.message)
         except Refused as error:
@@ -363,23 +371,8 @@ class Authority:
         count = self._context.refusals.count(subject, kind, error.code, self._context.now)
         if count:
             self._context.record(
-                Turned(subject, login_id, kind, error.code, count, _in_words(message)[:300], error.message[:500])
+                Turned(subject, login_id, kind, error.code, count, in_words(message)[:300], error.message[:500])
             )
-
-
-def _in_words(message: m.Message) -> str:
-    """What was asked, in a few words."""
-    match message:
-        case m.Ask():
-            login = f"{message.login}@" if message.login else ""
-            what = "" if message.action == "shell" else f" for {message.action}"
-            return ascii(f"{login}{', '.join(message.hosts[:3])}{what}")[1:-1]
-        case m.SignUser():
-            return f"a certificate of {ascii(message.request)[1:-1]}"
-        case m.Approve() | m.Deny():
-            return f"a decision on {ascii(message.request)[1:-1]}"
-        case _:
-            return wire.type_name(type(message)).replace("_", " ")
 
 
 def record_first_keys(context: Context) -> None:

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from sshjit import cosignature, durations, names, settings
 from sshjit.cosignature import Witness
@@ -62,6 +63,7 @@ class _File:
     asks_per_hour: int = 10_000
     sign_ins_per_minute: int = 6_000
     denial_pause: str | None = None
+    log: Literal["text", "json"] = "text"
     agent_socket: str | None = None
     disk_reserve_mib: int = 16
     syslog: str = "/dev/log"
@@ -109,6 +111,8 @@ class Config:
     """New requests of one person within an hour: more than work needs, and little enough for the log."""
     sign_ins_per_minute: int
     """Sign-ins by one provider."""
+    json_log: bool
+    """Whether what the CA logs is JSON."""
     denial_pause: int
     """Seconds after a denial in which the same person does not ask approvers for the same; 0: none."""
     agent_socket: Path | None
@@ -178,6 +182,7 @@ def load(path: Path) -> Config:
         waiting_max=_number(path, "waiting_max", file.waiting_max),
         asks_per_hour=_number(path, "asks_per_hour", file.asks_per_hour),
         sign_ins_per_minute=_number(path, "sign_ins_per_minute", file.sign_ins_per_minute),
+        json_log=file.log == "json",
         denial_pause=_limited(path, "denial_pause", file.denial_pause, LONGEST_PAUSE) if file.denial_pause else 0,
         agent_socket=_absolute(path, "agent_socket", file.agent_socket) if file.agent_socket else None,
         unsafe_development=file.unsafe_development,

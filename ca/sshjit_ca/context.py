@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from sshjit import ca_protocol, canonical, sshkey
 from sshjit.approvals import Person, PersonDirectory
-from sshjit.ca_protocol.table import Message
 from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Event
 from sshjit.policy import Bastion, Policy, permissions_of, role_ends, roles_of
@@ -41,6 +40,7 @@ from sshjit_ca.log.journal import Journal
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.reserve import Reserve
 from sshjit_ca.oidc.provider_keys import ProviderKeys
+from sshjit_ca.question import Question
 from sshjit_ca.sockets import Socket
 from sshjit_ca.sources.tickets import Tickets
 from sshjit_ca.state import Host, Login, State, locks
@@ -52,15 +52,6 @@ P = TypeVar("P")
 LATELY = 30 * 24 * 3600
 """Seconds since the last sign-in within which somebody counts as known."""
 _ID_BYTES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A message that was read at a socket, and what was prepared for it."""
-
-    message: Message
-    socket: Socket
-    prepared: object = None
 
 
 @dataclass(slots=True)
@@ -98,6 +89,8 @@ class Context:
     """What is wrong, or was lately, with the file of a socket."""
     socket: Socket = "web"
     """Where the message came in that is being answered."""
+    trace: str = ""
+    """The trace id that its asker named."""
     refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
     challenges: Challenges = field(default_factory=Challenges)
     host_replays: ReplayCache = field(default_factory=ReplayCache)
@@ -133,7 +126,7 @@ class Context:
 
     def begin(self, question: Question) -> None:
         """Turns to the next question of the batch."""
-        self.socket, self._prepared = question.socket, question.prepared
+        self.socket, self._prepared, self.trace = question.socket, question.prepared, question.trace
 
     def prepared_or_none(self, kind: type[P]) -> P | None:
         """The same, where it may be that nothing had to be prepared."""

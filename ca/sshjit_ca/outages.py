@@ -11,8 +11,9 @@ import logging
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.access import bundle_answers
-from sshjit_ca.context import Context, Question
+from sshjit_ca.context import Context
 from sshjit_ca.public_errors import NotDone
+from sshjit_ca.question import Question
 from sshjit_ca.routes import ROUTES
 
 _log = logging.getLogger(__name__)

@@ -208,6 +208,8 @@ class Issued:
     key: str = detail()
     bastion: str = added(default="", detail=True)
     """The id of the bastion that this certificate passes through to the one host, and does nothing else; or empty."""
+    trace: str = added(default="", detail=True)
+    """The trace id of the command that drew it (``sshjit/traces.py``), as it named itself; or empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from sshjit import sshkey
 from sshjit.errors import SshJitError
 from sshjit_ca import config, keys
 from sshjit_ca.authority import Answer, Authority
-from sshjit_ca.context import Question
 from sshjit_ca.keys import files
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.machine.clock import Clock, Kept
+from sshjit_ca.question import Question
 from sshjit_ca.routes import ROUTES
 from sshjit_ca.service import daemon
 from sshjit_ca.sockets import Socket

@@ -69,7 +69,7 @@ def test_no_message_of_the_release_is_gone_and_each_is_there_with_its_answer() -
 @pytest.mark.parametrize("said", QUESTIONS, ids=named)
 def test_the_ca_understands_every_question(said: Said) -> None:
     origin, message = frames.read(said.text.encode(), lambda _: True)
-    assert origin == (said.value["id"], 1)
+    assert origin == (said.value["id"], 1, "")
     assert not isinstance(message, Invalid), message
     assert type(message) is m.MESSAGES[said.heading[0]]
     assert includes(as_json(message), said.value["body"])

@@ -13,12 +13,14 @@ import contextlib
 import socket
 import struct
 import time
+from collections.abc import Mapping
 from itertools import count
 
 import msgspec
 
 from sshjit import ca_protocol, versions, wire
 from sshjit.errors import Invalid
+from sshjit_web.structured_log import TRACE
 
 _FIRST = 16 * 1024
 """Bytes that the first read has room for; nearly every answer fits."""
@@ -123,9 +125,12 @@ class Connection:
         """
         known = min(reader, self.version)
         body = wire.encode_for(message, self.version, "the CA") if wire.grew(type(message), self.version) else message
-        return self._exchange(body, {"version": known} if known > 1 else {}, wire.type_name(type(message)))
+        extra: dict[str, int | str] = {"version": known} if known > 1 else {}
+        if self.version > 1 and not isinstance(message, ca_protocol.READS) and (trace := TRACE.get()):
+            extra["trace"] = trace
+        return self._exchange(body, extra, wire.type_name(type(message)))
 
-    def _exchange(self, body: object, extra: dict[str, int], kind: str = "health") -> Answer:
+    def _exchange(self, body: object, extra: Mapping[str, int | str], kind: str = "health") -> Answer:
         number = next(self._ids)
         data = _write({"v": ca_protocol.PROTOCOL_VERSION, "id": number, "type": kind, "body": body, **extra})
         if len(data) > ca_protocol.MAX_FRAME:

@@ -20,6 +20,7 @@ from sshjit import durations, names, providers, settings, workloads
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_web.notify_config import NotifyConfig
 from sshjit_web.proxies import Proxies, checked_networks
+from sshjit_web.structured_log import Style
 
 CONFIG_VARIABLE = "SSH_JIT_WEB_CONFIG"
 """The environment variable that names ``web.toml``."""
@@ -77,6 +78,8 @@ class WebConfig:
     """A session of the pages that nobody used for so long is over, and its sign-in with it."""
     session_max_age: str = "8h"
     """A session of the pages is over so long after it began, and whenever its sign-in is (``login_max_age``)."""
+    log: Style = "text"
+    """How the program logs."""
     rate_address: int = 6000
     """Requests of one address in a minute that need a thread, which polls for the bundle do not; 0: no limit."""
     rate_session: int = 1200

@@ -56,6 +56,8 @@ class Head(NamedTuple):
     """The value of a header, by its name in small letters."""
     started: float
     """When it began, by ``time.perf_counter``."""
+    trace: str = ""
+    """Its trace id (``sshjit/traces.py``)."""
 
 
 class Answer(NamedTuple):
@@ -109,7 +111,10 @@ class Gateway:
         seconds = time.perf_counter() - head.started
         if self.observe is not None:
             self.observe(head, status, seconds)
-        LOG.info("%s %s %s %d %.1f", head.address, head.method, ascii(head.path[:200]), status, seconds * 1000)
+        path, took = ascii(head.path[:200]), seconds * 1000
+        fields = {"address": head.address, "method": head.method, "path": head.path[:200], "status": status}
+        fields |= {"milliseconds": round(took, 1), "trace": head.trace}
+        LOG.info("%s %s %s %d %.1f", head.address, head.method, path, status, took, extra={"fields": fields})
 
     def problem(self, head: Head, error: SshJitError) -> Answer:
         """The answer that says what is wrong, where no view can: for programs as all errors, for people in a line.

@@ -20,7 +20,7 @@ from granian.server import Server
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import app as application
-from sshjit_web import config, migrate, supervised
+from sshjit_web import config, migrate, structured_log, supervised
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.gateway import Gateway
@@ -103,8 +103,9 @@ def listen(
 def make() -> Application:
     """The application, inside the worker; Granian calls it."""
     _end_with_parent()
-    _log_to_stderr()
     settings = config.load(Path(os.environ[CONFIG_VARIABLE]))
+    _lean_log()
+    structured_log.to_stderr(settings.log)
     started_by = supervised.supervisor()
     outermost = cast("Middleware", application.from_config(settings, serving=True).wsgi_app)
     gateway = outermost.gateway
@@ -157,11 +158,6 @@ def _end_with_parent() -> None:
     """The worker ends when the parent is killed and cannot tell it (Linux: ``PR_SET_PDEATHSIG``)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _log_to_stderr() -> None:
-    _lean_log()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _lean_log() -> None:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from sshjit import traces
 from sshjit_web.gateway import Gateway, Head, plain_path
 from sshjit_web.proxies import NO_PROXIES, Proxies
+from sshjit_web.structured_log import TRACE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,6 +29,7 @@ class Middleware:
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")
         environ["REMOTE_ADDR"] = self.proxies.client(environ.get("REMOTE_ADDR", ""), forwarded)
         head = _head(environ)
+        TRACE.set(head.trace)
         answer = self.gateway.answer(head)
         if answer is not None:
             self.gateway.finish(head, answer.status, answer.headers)
@@ -48,4 +51,5 @@ def _head(environ: WSGIEnvironment) -> Head:
         return value
 
     path = environ["PATH_INFO"].encode("latin-1", "replace").decode("utf-8", "replace")
-    return Head(environ["REQUEST_METHOD"], plain_path(path), environ["REMOTE_ADDR"], header, time.perf_counter())
+    trace = traces.parse(header(traces.HEADER))
+    return Head(environ["REQUEST_METHOD"], plain_path(path), environ["REMOTE_ADDR"], header, time.perf_counter(), trace)

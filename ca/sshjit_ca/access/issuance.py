@@ -92,6 +92,7 @@ def _issued(  # noqa: PLR0917 - each is one part of the entry
         login=request.asked.login,
         hosts=request.asked.hosts,
         key=certificate.key.fingerprint,
+        trace=context.trace,
     )
 
 

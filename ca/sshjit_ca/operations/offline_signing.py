@@ -14,7 +14,6 @@ from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_ca.access import emergency_certificates
 from sshjit_ca.authority import Authority
 from sshjit_ca.config import Config
-from sshjit_ca.context import Question
 from sshjit_ca.keys.active_keys import remembered
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.locations import KeyLocations
@@ -22,6 +21,7 @@ from sshjit_ca.log.summaries import clock as clock_time
 from sshjit_ca.log.summaries import where
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.spool import Spool
+from sshjit_ca.question import Question
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.service.alerts import Alarm, Alarms
 from sshjit_ca.storage.store import Store

@@ -45,7 +45,7 @@ from sshjit_ca.machine.randomness import Randomness
 from sshjit_ca.machine.reserve import MIB, Reserve
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from sshjit_ca.routes import Route
-from sshjit_ca.service import background, standby
+from sshjit_ca.service import background, standby, structured_log
 from sshjit_ca.service.alerts import Alarms
 from sshjit_ca.service.server import Listening, Server
 from sshjit_ca.sources.tickets import Tickets
@@ -159,6 +159,9 @@ def serve(config: Config, places: KeyLocations, supervised: Supervisor) -> None:
     try:
         context = open_context(config, store, places, machine_clock(config))
         authority = Authority(context)
+        if config.json_log:
+            structured_log.begin()
+            authority.tell = structured_log.written
 
         def stand_by(why: str) -> None:
             _log.info("%s", why)

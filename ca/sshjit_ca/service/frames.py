@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from sshjit import ca_protocol as m
-from sshjit import limits, wire
+from sshjit import limits, traces, wire
 from sshjit.errors import Invalid, SshJitError
 from sshjit_ca.authority import Answer
 
@@ -40,6 +40,8 @@ class Origin(NamedTuple):
 
     number: int
     version: int
+    trace: str = ""
+    """The trace id that came with the question."""
 
 
 NOWHERE = Origin(0, 1)
@@ -92,6 +94,7 @@ class _Frame(msgspec.Struct, forbid_unknown_fields=True):
     type: str
     body: msgspec.Raw
     version: int = 1
+    trace: str = ""
 
 
 _decode_frame = msgspec.json.Decoder(_Frame).decode
@@ -120,9 +123,13 @@ def _read_usual(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tupl
     again = {"v": m.PROTOCOL_VERSION, "id": head.id, "type": head.type, "body": message}
     if head.version > 1:
         again["version"] = head.version
+    if head.trace:
+        if not traces.is_trace(head.trace):
+            return None
+        again["trace"] = head.trace
     if not 0 < head.id < 2**53 or _LARGE(frame) or not allows(cls) or _encode(again) != frame:
         return None
-    return Origin(head.id, _reader(message, head.version)), message
+    return Origin(head.id, _reader(message, head.version), head.trace), message
 
 
 def _reader(message: m.Message, version: int) -> int:
@@ -135,11 +142,13 @@ def _reader(message: m.Message, version: int) -> int:
 
 def _read_strictly(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> tuple[Origin, m.Message | Invalid]:
     value = wire.loads(frame, limit=m.MAX_FRAME)
-    if not isinstance(value, dict) or value.keys() - {"version"} != _FIELDS:
+    if not isinstance(value, dict) or value.keys() - {"version", "trace"} != _FIELDS:
         raise Invalid("bad_frame", "a frame has the fields v, id, type and body")
-    number, kind, version = value["id"], value["type"], value.get("version", 1)
-    if (type(value["v"]), type(number), type(kind), type(version)) != (int, int, str, int):
-        raise Invalid("bad_frame", "a frame's v, id and version are whole numbers, its type is text")
+    number, kind, version, trace = value["id"], value["type"], value.get("version", 1), value.get("trace", "")
+    if (type(value["v"]), type(number), type(kind), type(version), type(trace)) != (int, int, str, int, str):
+        raise Invalid("bad_frame", "a frame's v, id and version are whole numbers, its type and trace are text")
+    if trace and not traces.is_trace(trace):
+        raise Invalid("bad_frame", "a frame's trace is 32 hexadecimal digits")
     if value["v"] != m.PROTOCOL_VERSION or not 0 < number < 2**53 or version < 1:
         raise Invalid(
             "bad_frame", f"unsupported protocol version (this socket speaks {m.PROTOCOL_VERSION}), or an id below 1"
@@ -151,7 +160,7 @@ def _read_strictly(frame: bytes, allows: Callable[[type[m.Message]], bool]) -> t
         message: m.Message = wire.decode_bounded(cls, value["body"])
     except Invalid as error:
         return Origin(number, version), error
-    return Origin(number, _reader(message, version)), message
+    return Origin(number, _reader(message, version), trace), message
 
 
 def write(origin: Origin, answer: Answer) -> bytes:

@@ -24,9 +24,9 @@ from sshjit import wire
 from sshjit.api.bundle import BundleReply
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.authority import Answer, Authority
-from sshjit_ca.context import Question
 from sshjit_ca.counters import MICROSECONDS
 from sshjit_ca.ephemeral import LogThrottle
+from sshjit_ca.question import Question
 from sshjit_ca.routes import ROUTES, Pool, Route
 from sshjit_ca.service import bundle_waiters, frames
 from sshjit_ca.service.bundle_waiters import BundleWaiters
@@ -237,7 +237,7 @@ class Server:
         origin, message = read
         route = ROUTES[type(message)]
         if route.prepare is None:
-            return Question(message, connection.socket), origin
+            return Question(message, connection.socket, trace=origin.trace), origin
         if connection.account.preparing >= MAX_PREPARING:
             connection.reply([(origin, Failed("busy", "too many sign-ins wait already", hint="try again in a moment"))])
             return None
@@ -247,7 +247,7 @@ class Server:
             connection.reply([(origin, error)])
             return None
         if need is None:
-            return Question(message, connection.socket), origin
+            return Question(message, connection.socket, trace=origin.trace), origin
         connection.account.preparing += 1
         self._counters.preparing += 1
         task = asyncio.create_task(self._prepared(route, message, need, connection, origin, person))
@@ -274,7 +274,7 @@ class Server:
             _log.exception("a message could not be prepared")
             connection.reply([(origin, Failed("defect", "the CA has a bug: an unexpected error; nothing was signed"))])
         else:
-            self._wait(person, (connection, (Question(message, connection.socket, prepared), origin)))
+            self._wait(person, (connection, (Question(message, connection.socket, prepared, origin.trace), origin)))
         finally:
             connection.account.preparing -= 1
             self._counters.preparing -= 1

@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from sshjit import names, versions, wire
+from sshjit import names, traces, versions, wire
 from sshjit.api.ask import AskReply
 from sshjit.api.views import CertificateView, RequestView
 from sshjit.errors import FAMILIES, Failed, Invalid, SshJitError
-from sshjit_client.network import http_client
+from sshjit_client.network import http_client, trace
 
 if TYPE_CHECKING:  # loaded where they are used: most connections need none of them
     from collections.abc import Callable
@@ -116,7 +116,7 @@ class BasicApi:
             SshJitError: what the server answered; ``too_old``, where it does not know what the call needs.
 
         """
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", traces.HEADER: trace.parent()}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         payload = None

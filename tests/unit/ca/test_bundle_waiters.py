@@ -18,8 +18,8 @@ from sshjit import ca_protocol as m
 from sshjit import sshkey
 from sshjit.errors import Failed
 from sshjit_ca.authority import Answer
-from sshjit_ca.context import Question
 from sshjit_ca.operations import admin_client
+from sshjit_ca.question import Question
 from sshjit_ca.service import server
 from sshjit_ca.service.bundle_waiters import LONGEST, MOST, BundleWaiters
 from tests.support.ca_sockets import serving_sockets

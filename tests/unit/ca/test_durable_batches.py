@@ -13,7 +13,7 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca.authority import Answer
-from sshjit_ca.context import Question
+from sshjit_ca.question import Question
 from tests.support.installation import ALICE, Installation
 from tests.support.waiting import PATIENCE
 

@@ -19,9 +19,9 @@ from sshjit import ca_protocol as m
 from sshjit import wire
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.authority import Answer
-from sshjit_ca.context import Question
 from sshjit_ca.machine import circuit_breaker
 from sshjit_ca.operations import admin_client
+from sshjit_ca.question import Question
 from sshjit_ca.service import connection, server
 from sshjit_ca.service.fair_queue import FairQueue
 from tests.support import devices, slow_agent

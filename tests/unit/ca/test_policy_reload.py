@@ -9,7 +9,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit_ca.access import policy_change
-from sshjit_ca.context import Question
+from sshjit_ca.question import Question
 from sshjit_ca.service import daemon
 from tests.support.installation import Installation
 from tests.support.waiting import PATIENCE

@@ -18,9 +18,9 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import sockets
 from sshjit_ca.authority import Answer
-from sshjit_ca.context import Question
 from sshjit_ca.ephemeral import LogThrottle
 from sshjit_ca.operations import admin_client
+from sshjit_ca.question import Question
 from sshjit_ca.service import connection as peers
 from sshjit_ca.service import frames, server
 from tests.support.ca_sockets import serving_sockets

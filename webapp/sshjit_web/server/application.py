@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from sshjit import traces
 from sshjit.errors import Failed, SshJitError
 from sshjit.supervisor import Supervisor
 from sshjit_web import ca_client
@@ -25,6 +27,7 @@ from sshjit_web.server.bundle_follower import BundleFollower
 from sshjit_web.server.long_polls import Gone, LongPolls
 from sshjit_web.server.rsgi import HTTPProtocol, Scope
 from sshjit_web.server.threads import Threads
+from sshjit_web.structured_log import TRACE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -148,7 +151,9 @@ class Application:
 
     def _head(self, scope: Scope) -> Head:
         address = self._proxies.client(_peer(scope), _forwarded(scope))
-        return Head(scope.method, plain_path(scope.path), address, scope.headers.get, time.perf_counter())
+        header = scope.headers.get
+        trace = traces.parse(header(traces.HEADER)) or os.urandom(traces.BYTES).hex()
+        return Head(scope.method, plain_path(scope.path), address, header, time.perf_counter(), trace)
 
     async def _body(self, scope: Scope, protocol: HTTPProtocol, head: Head) -> tuple[bytes, int]:
         """The body, or the length of one that is too large: what to say to that is the view's."""
@@ -180,6 +185,7 @@ class Application:
 
     def _answer(self, scope: Scope, protocol: HTTPProtocol, head: Head, body: bytes, too_large: int) -> None:
         """In a thread: runs the view and answers, without going back to the loop."""
+        TRACE.set(head.trace)
         try:
             answer = wsgi.run(self._inner, wsgi.environ(scope, body, head.address, too_large=too_large))
         except BaseException:
