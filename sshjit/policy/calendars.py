@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from sshjit import names
 from sshjit.policy import fields
 from sshjit.policy.problems import Path, PolicyError, Problem, Report
-from sshjit.policy.reader import NAME, Table, kind
+from sshjit.policy.reader import LAST_YEAR, NAME, TOO_FAR, Table, kind
 from sshjit.policy.schedule import DAYS
 from sshjit.policy.toml_text import document
 from sshjit.tomllines import key_lines
@@ -71,6 +71,8 @@ def _dates(report: Report, path: Path, value: object) -> frozenset[date]:
                 continue
             days.update(first + timedelta(days=more) for more in range((last - first).days + 1))
         elif isinstance(item, date) and not isinstance(item, datetime):
+            if item.year > LAST_YEAR:
+                report.add((*path, number), TOO_FAR)
             days.add(item)
         else:
             report.add((*path, number), f"must be a date, is {kind(item)}", _DATES_HINT)

@@ -29,6 +29,10 @@ _KINDS: dict[type, str] = {
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 """Rules, roles and actions: what may be named in logs and messages."""
 
+LAST_YEAR = 9990
+"""The calendar of computers ends soon after; days and years are counted beyond a date."""
+TOO_FAR = f"is after {LAST_YEAR}, where nothing can be counted"
+
 
 class Table:
     """A table of the file. ``fields`` are the keys that it may have, with whether each must be there."""
@@ -98,8 +102,13 @@ class Table:
     def date(self, key: str) -> date | None:
         """A day: a TOML date without a time."""
         value = self._values.get(key)
-        if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
-            return value
+        if value is None:
+            return None
+        if isinstance(value, date) and not isinstance(value, datetime):
+            if value.year <= LAST_YEAR:
+                return value
+            self.wrong((key,), TOO_FAR, "leave it out: what has no end goes on")
+            return None
         self.wrong((key,), f"must be a date, is {kind(value)}", f"write it like {key} = 2026-12-31")
         return None
 

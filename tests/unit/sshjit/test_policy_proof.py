@@ -488,3 +488,14 @@ def test_what_is_wrong_with_a_sentence(line: str, problem: str) -> None:
 def test_a_sentence_says_something_and_has_a_name_of_its_own() -> None:
     assert "never[0]: forbids everything; say what nobody must have" in problems(f'{HEAD}[[never]]\nname = "x"\n')[0]
     assert 'never[1].name: "prod" is the name of a sentence already' in problems(HEAD + NEVER + NEVER)[0]
+
+
+@pytest.mark.parametrize("where", ["until = 9999-12-31", "from = 9999-12-31"])
+def test_a_date_beyond_which_no_day_can_be_counted_is_an_error(where: str) -> None:
+    """As an end for ever: the CA would fail on it, and not only say no."""
+    (rule,) = problems(f'{HEAD}{PROD}{where}\nzone = "Europe/Berlin"\n')
+    (calendar,) = problems(f"{HEAD}[calendars]\nfar = [9999-12-31]\n{PROD}")
+    (sentence,) = problems(f"{HEAD}{NEVER}within = 9999-12-31\n{PROD}")
+    (role,) = problems(HEAD.replace('["acme/group:SRE"]', '[{ from = "acme/group:SRE", until = 9999-12-31 }]') + PROD)
+    assert all("is after 9990, where nothing can be counted" in each for each in (rule, calendar, sentence, role))
+    assert decided(f'{HEAD}{NEVER}{PROD}until = 9990-12-31\nzone = "Europe/Berlin"\n') == ["prod: prod"]
