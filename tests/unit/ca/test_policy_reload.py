@@ -47,7 +47,7 @@ def test_people_are_answered_while_sentences_are_decided(ca: Installation, monke
 
 
 def test_sentences_are_decided_anew_if_another_policy_came_meanwhile(
-    ca: Installation, monkeypatch: pytest.MonkeyPatch
+    ca: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The one that came meanwhile says what must never be; the file breaks it."""
     decide, first = policy_change.decide_sentences, [True]
@@ -63,4 +63,5 @@ def test_sentences_are_decided_anew_if_another_policy_came_meanwhile(
     monkeypatch.setattr(policy_change, "decide_sentences", load_another_first)
     asyncio.run(daemon._reload(ca.config, ca.authority, ca.context))
     assert ca.context.policy_text == stricter
+    assert 'the policy gives what must never be: "no-deploy"' in caplog.text
     assert ca.context.policy_refused

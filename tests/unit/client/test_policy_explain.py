@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from sshjit.policy import Ask, Denied, Host, Subject, load
+from sshjit_client.policy.inventory import Inventory, Member
+from sshjit_client.policy.question import Question, evaluate
 from tests.unit.client import policy_folder
 from tests.unit.client.policy_folder import NOON, PolicyFolder
 
@@ -204,3 +207,22 @@ def test_lines_are_as_wide_as_the_terminal(folder: PolicyFolder, monkeypatch: py
     monkeypatch.setenv("COLUMNS", "80")
     result = folder.run("explain", folder.policy, "--person", "dana", "--host", "db1", *CHANGE)
     assert max(map(len, result.out.splitlines())) <= 80
+
+
+def test_the_team_of_a_second_account_in_the_inventory_is_ones_own_too() -> None:
+    text = (
+        'version = 1\n[labels]\nteam = {}\n[roles]\npay = ["acme/group:Pay"]\nfind = ["acme/group:Find"]\n'
+        '[owners.team]\nlabel = "team"\nroles = { a = "pay", b = "find" }\n[[allow]]\nname = "x"\nroles = ["find"]\n'
+        'hosts = {}\nlogins = ["deploy"]\napprovals = [{ from = "pay", count = 1, not_own = "team" }]\n'
+        'grant = "1h"\ncertificate = "5m"\n'
+    ).replace("hosts = {}\n", 'hosts = { team = "b" }\n')
+    groups = {"ann": "Find", "ann-2": "Pay", "bob": "Pay"}
+    people = {
+        name: Member(name, Subject(name, "acme", frozenset({group}), frozenset({f"{name[:3]}@example.com"})))
+        for name, group in groups.items()
+    }
+    host = Host("h", "h", (("team", "b"),))
+    asked = Question(load(text), Inventory({"h": host}, people), people["ann"].subject, (host,), Ask("deploy"), 0)
+    outcome = evaluate(asked)
+    assert isinstance(outcome, Denied), "whoever could approve is of a team of hers, by her other account"
+    assert outcome.code == "nobody_can_approve"
