@@ -3,7 +3,8 @@
 The line must hurt nobody else, whatever state this program is in. So it looks itself, with nothing but ``/bin/sh``,
 whether a certificate opened the session; only then it runs the stub, a few lines of sh in our folder. The stub looks
 for our CA keys in the certificate and lets all others pass; only then it starts Python and asks the daemon
-(``sessions/hook.py``). Those that are ours, and can not be registered, do not open.
+(``sessions/hook.py``). Those that are ours, and can not be registered, do not open. When a session closes, the daemon
+is told, whatever becomes of that.
 
 Where sshd knows ``PAMServiceName`` (OpenSSH 9.8 and newer) no file of others is touched: our accounts, and they alone,
 use a service of our own, which runs the line and goes on as the system's. Elsewhere, where modules of the service
@@ -77,8 +78,8 @@ def stub(config: Config, bundle: Bundle) -> bytes:
     return "\n".join(
         (
             "#!/bin/sh",
-            HEADER + "# PAM runs it when somebody logs in with a certificate. Exit code 0 opens the session.",
-            '[ "$PAM_TYPE" = open_session ] || exit 0',
+            HEADER + "# PAM runs it when somebody logs in with a certificate, and at the end. 0 opens the session.",
+            'case "$PAM_TYPE" in open_session|close_session) ;; *) exit 0 ;; esac',
             'case "$SSH_AUTH_INFO_0" in',
             "# The CA keys whose certificates are registered, as base64 shows them at each of three places.",
             *(f"{pattern}) ours=yes ;;" for pattern in dict.fromkeys(patterns)),

@@ -163,8 +163,8 @@ class Daemon:
                     self._complain(f"a question at the socket could not be answered: {error}")
 
     def _answer(self, question: dict[str, Any], pid: int) -> dict[str, Any]:
-        if question["ask"] == "status":
-            return self.status()
+        if question["ask"] in ("status", "close"):
+            return self.status() if question["ask"] == "status" else self._look_once_more(pid)
         if question["ask"] != "open":
             return {"answer": "refused", "why": "unknown question"}
         try:
@@ -181,6 +181,14 @@ class Daemon:
             return self._open(question, ours[0], hook.parent)
         except (HostError, ValueError) as error:
             return {"answer": "refused", "why": str(error)}
+
+    def _look_once_more(self, pid: int) -> dict[str, Any]:
+        """Learn what PAM gave a session that closes, whose sshd started the hook ``pid``."""
+        hook = processes.look(pid)
+        for watched in self._watched.values():
+            if hook is not None and watched.session.pid == hook.parent and not watched.session.ending:
+                watched.session = self._sessions.settle(watched.session)
+        return {"answer": "ok"}
 
     def _open(self, question: dict[str, Any], certificate: UserCertificate, privileged: int) -> dict[str, Any]:
         terms = terms_of(certificate, clocks())

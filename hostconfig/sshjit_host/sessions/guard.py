@@ -42,6 +42,7 @@ def main(run: str, config_path: str, privileged: str, tell: str) -> int:
     while session_processes.alive(session):
         if rules.over(session.terms, known, clocks()):
             break
+        session = sessions.settle(session)
         time.sleep(LOOK)
     while not session_processes.end(session, Table(), gently=False):
         time.sleep(LOOK / 4)

@@ -28,6 +28,8 @@ from sshjit_host.formats.user_certificate import UserCertificate
 SOCKET = "sessions.sock"
 PATIENCE = 3.0
 """Seconds to wait for a daemon that is not there yet."""
+FAREWELL = 1.0
+"""Seconds that a session which closes waits for the daemon to look at it."""
 ANSWER = 20.0
 """Seconds to wait for the answer of one that is there, and may have a hundred logins at once."""
 GUARD = 10.0
@@ -38,6 +40,11 @@ LARGEST = 64 * 1024
 
 def main(run: str, config: str) -> int:
     """Ask; the return value is for PAM: 0 opens the session. ``run`` is the daemon's folder."""
+    closes = os.environ.get("PAM_TYPE") == "close_session"
+    return _say_that_it_closes(Path(run, SOCKET)) if closes else _ask_whether_it_opens(run, config)
+
+
+def _ask_whether_it_opens(run: str, config: str) -> int:
     connection, auth_info = os.environ.get("SSH_CONNECTION", ""), os.environ.get("SSH_AUTH_INFO_0", "")
     try:
         certificates = user_certificate.of_session(auth_info)
@@ -59,6 +66,17 @@ def main(run: str, config: str) -> int:
     if answer.get("answer") == "ok" and answer.get("emergency"):
         _log(syslog.LOG_ALERT, f"EMERGENCY certificate {answer.get('key_id')} opens {user}")
     return 0 if answer.get("answer") in ("ok", "not ours") else _refuse("the session daemon answers nonsense")
+
+
+def _say_that_it_closes(path: Path) -> int:
+    """Have the daemon look at the session once more, while sshd's process of it is there.
+
+    PAM gives a session its control group and its audit session after our rule has run. A session that is shorter than
+    the time between two looks would end before the daemon knows them, and with them what it left running.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        ask(path, {"ask": "close"}, FAREWELL)
+    return 0
 
 
 def ask(path: Path, question: dict[str, Any], patience: float) -> dict[str, Any]:

@@ -437,8 +437,7 @@ def test_without_control_groups_everything_is_found_all_the_same(
         host.session(host.certificate(24), scattered(host, "802")),
     ):
         assert "held together by audit sessions" in host.doctor()
-        # without control groups the daemon must have looked at a session once to know its audit session
-        brief = f"env -i setsid nohup sleep {host.seconds('803')} </dev/null >/dev/null 2>&1 & sleep 3; echo ready"
+        brief = f"env -i setsid nohup sleep {host.seconds('803')} </dev/null >/dev/null 2>&1 & echo ready"
         with host.session(host.certificate(26, grant="req-brief00000000"), brief) as short:
             short.wait(60)
         wait_until(lambda: len(host.runs("803")) == 1, host.daemon_log)
