@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-witnesses check lab bench faults fuzz release clean lock
+.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-witnesses check lab bench faults fuzz release deb clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -68,6 +68,9 @@ faults: setup ## break a real installation under load, in every way we know (min
 
 fuzz: setup ## look for inputs that break a reader, a minute for each (seconds=60)
 	@exec $(python) -m tests.fuzz.run --seconds $(or $(seconds),60)
+
+deb: setup ## the Debian packages into dist/deb (suite=bookworm), with all that the server needs; needs the network
+	@exec $(python) -m tools.deb dist/deb --suite $(or $(suite),bookworm)
 
 release: setup ## VERSION=x.y.z KEY=file: check, build, sign and tag; publishes nothing (docs/release.md)
 	@exec $(python) -m tools.release $(VERSION) $(if $(KEY),--key '$(KEY)') $(OPTIONS)

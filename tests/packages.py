@@ -52,6 +52,7 @@ BOOTING = (
     Need("usr/lib/*/libtss2-tcti-tabrmd.so.0", "libtss2-tcti-tabrmd0"),
     Need("p11tool", "gnutls-bin"),
     Need("dbus-daemon", "dbus-daemon"),
+    Need("lintian", "lintian"),
 )
 """What the tests of booted roots and of a TPM (``make test-install``) need."""
 

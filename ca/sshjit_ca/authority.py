@@ -26,7 +26,7 @@ from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import load_policy
 from sshjit_ca.context import Context
 from sshjit_ca.counters import Counters
-from sshjit_ca.keys import first_keys
+from sshjit_ca.keys import first_keys, references
 from sshjit_ca.question import Question, in_words
 from sshjit_ca.routes import DESPITE, ROUTES
 from sshjit_ca.sources.rotas import FetchedRota
@@ -376,7 +376,7 @@ class Authority:
 
 
 def record_first_keys(context: Context) -> None:
-    """Writes down the four keys that ``init`` made, in a log that knows none.
+    """Writes down the keys that ``init`` made, in a log that knows none.
 
     Raises:
         Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
@@ -390,3 +390,7 @@ def record_first_keys(context: Context) -> None:
             raise Failed("bad_key_file", "the log's key must be Ed25519 (C2SP signed notes)")
         context.record(KeyAdded(purpose, public.fingerprint, public.line, reference))
         context.record(KeyActivated(purpose, public.fingerprint, None))
+    recovery = first_keys.recovery_in(context.config.home / "keys")
+    if recovery is not None and recovery.fingerprint not in context.state.keys:
+        reference = references.of_recovery(recovery.line)
+        context.record(KeyAdded("user_ca", recovery.fingerprint, recovery.line, reference))  # and it never signs here

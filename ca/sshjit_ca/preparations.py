@@ -19,7 +19,7 @@ from sshjit_ca.access import policy_change
 from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import load_policy, read_policy
 from sshjit_ca.context import Context
-from sshjit_ca.keys import generation, probe, sshsig
+from sshjit_ca.keys import generation, probe, references, sshsig
 from sshjit_ca.keys.active_keys import find_key, require_log_key
 from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
@@ -87,6 +87,8 @@ def prepare_new_key(context: Context, message: AddKey, _: int) -> Opened:
     """
     match message:
         case AddKey(reference=str() as reference, make=None, passphrase=None):
+            if references.is_recovery(reference) and message.purpose != "user_ca":
+                raise Invalid("bad_reference", "a recovery key is for user_ca alone")
             return generation.opened(context.keys.key_store, reference)
         case AddKey(reference=None, make=str() as kind):
             if kind != "ed25519":

@@ -65,7 +65,7 @@ def run(path: Path, options: argparse.Namespace) -> None:
         elif steps:
             _say("\nThis is not root, so these are left. As root:", *(f"  {step.line}" for step in steps))
     if not options.quiet:
-        program = Path(sysconfig.get_path("scripts"), "ssh-jit-web")
+        program = _programs() / "ssh-jit-web"
         shown = "ssh-jit-web" if shutil.which("ssh-jit-web") == str(program) else str(program)
         _say(_NEXT.format(path=path, program=shown))
 
@@ -79,6 +79,11 @@ Next, as root:
 
 def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def _programs() -> Path:
+    installed = Path(sysconfig.get_path("scripts"))
+    return installed if (installed / "ssh-jit-web").exists() else Path("/usr/bin")
 
 
 def _shared() -> Path:
@@ -141,7 +146,7 @@ def _missing(path: Path, tls: tuple[Path, Path] | None) -> Iterator[Step]:
     for name in _UNITS:
         source = _shared() / "systemd" / name
         if not (_PACKAGED_UNITS / name).exists() and not os.path.lexists(folder / name):
-            text = machine_setup.unit_text(source.read_text(encoding="utf-8"), sysconfig.get_path("scripts"))
+            text = machine_setup.unit_text(source.read_text(encoding="utf-8"), str(_programs()))
             yield MakeFile(str(folder / name), text, source=str(source))
     drop_in = folder / "ssh-jit-web.service.d" / "tls.conf"
     if tls is not None and not os.path.lexists(drop_in):

@@ -20,6 +20,7 @@ from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import policies as cli_policies
+from sshjit_ca.cli import recovery as cli_recovery
 from sshjit_ca.cli import report as cli_report
 from sshjit_ca.cli import rotas as cli_rotas
 from sshjit_ca.cli.maintenance import BY_ITSELF, FOR_GOOD
@@ -93,6 +94,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_rotas.add_commands(commands)
     cli_explain.add_commands(commands)
     cli_report.add_commands(commands)
+    cli_recovery.add_command(commands)
     return parser
 
 

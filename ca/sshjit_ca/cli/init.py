@@ -13,8 +13,9 @@ from typing import Any
 from sshjit import machine_setup
 from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
+from sshjit.sshkey import PublicKey
 from sshjit_ca import config
-from sshjit_ca.cli import passphrases, settings
+from sshjit_ca.cli import passphrases, recovery, settings
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.cli.maintenance import BY_ITSELF
 from sshjit_ca.config import DEFAULT_PATH, Config
@@ -53,6 +54,8 @@ def add_command(commands: Any) -> None:
         name = purpose.replace("_", "-")
         parser.add_argument(f"--{name}", dest=purpose, metavar="REFERENCE", help=f"use this key for {purpose}")
     passphrases.add_options(parser, "the new files")
+    text = "make the recovery key, which hosts trust beside the CA's: its private half into this file, for a safe"
+    parser.add_argument("--recovery-key", type=Path, metavar="FILE", help=text)
     user = f"as root: create the home for this Unix user, who runs the CA [{machine_setup.CA_USER} for /etc/ssh-jit]"
     parser.add_argument("--user", metavar="NAME", help=user)
     parser.add_argument("--example", type=Path, metavar="DIR", help="write commented settings into DIR, and no keys")
@@ -143,31 +146,47 @@ def _init(_: Config | None, options: argparse.Namespace) -> int:
     if own and options.with_web:
         settings.run_web_init(options)  # before the keys: this process then becomes the CA's user for good
     conf = config.load(options.config)
+    in_safe = None if options.recovery_key is None else recovery.make(options.recovery_key)  # still as who typed this
     owner.begin_home(conf.home, user)
     owner.require_reach(options.config)
     conf = config.load(options.config)
-    try:
-        fingerprints = _make_keys(conf, options)
-    except Invalid as error:
-        if not own or error.code != "already_made":
-            raise
-        print(f"\n{error.message}")
-    else:
-        print(cli_show.fields([("installation", conf.installation), *fingerprints.items()]))
-        print(f"\nLaptops and hosts pin the bundle key: {fingerprints['bundle']}")
+    _say_keys(conf, options, in_safe, repeated=own)
     if own:
         print(settings.last_steps(conf.front_end, with_web=options.with_web))
     return 0
 
 
-def _make_keys(conf: Config, options: argparse.Namespace) -> dict[str, str]:
+def _say_keys(conf: Config, options: argparse.Namespace, in_safe: PublicKey | None, *, repeated: bool) -> None:
+    """Makes the keys and prints them; where it may be repeated, those that are there are no error."""
+    try:
+        fingerprints = _make_keys(conf, options, in_safe)
+    except Invalid as error:
+        if not repeated or error.code != "already_made":
+            raise
+        if in_safe is not None:
+            hint = f"ssh-jit-ca keys add user_ca --recovery-key {options.recovery_key}"
+            raise Invalid("already_made", "the CA does not know this recovery key", hint=hint) from None
+        print(f"\n{error.message}")
+        return
+    print(cli_show.fields([("installation", conf.installation), *fingerprints.items()]))
+    if in_safe is not None:
+        print(f"\nrecovery key: {in_safe.fingerprint}\n{recovery.IN_THE_SAFE}")
+    print(f"\nLaptops and hosts pin the bundle key: {fingerprints['bundle']}")
+
+
+def _make_keys(conf: Config, options: argparse.Namespace, in_safe: PublicKey | None) -> dict[str, str]:
     """Makes keys and database; the keys' fingerprints by purpose."""
     _refuse_begun(conf)
     given = {purpose: getattr(options, purpose) for purpose in PURPOSES if getattr(options, purpose) is not None}
     places = options.places if conf.agent_socket is None else replace(options.places, agent=conf.agent_socket)
     source = passphrases.source(options)
     made = first_keys.begin(
-        conf.home / "keys", places, typing.cast("dict[Purpose, str]", given), source, database=_has_database(conf)
+        conf.home / "keys",
+        places,
+        typing.cast("dict[Purpose, str]", given),
+        source,
+        database=_has_database(conf),
+        recovery=in_safe,
     )
     _make_database(conf)
     return {purpose: made[purpose].fingerprint for purpose in PURPOSES}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import typing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit.ca_protocol.keys import KeyKind, KeyView, Purpose
-from sshjit_ca.cli import passphrases
+from sshjit_ca.cli import passphrases, recovery
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
-from sshjit_ca.keys import PURPOSES
+from sshjit_ca.keys import PURPOSES, references
+from sshjit_ca.machine import owner
 from sshjit_ca.operations import admin_client
 
 _PURPOSES = {
@@ -60,6 +62,8 @@ def add_commands(commands: Any) -> None:
     which.add_argument(
         "--new", choices=kinds, metavar="TYPE", help=f"generate a key file of this type: {', '.join(kinds)}"
     )
+    text = "make the recovery key: the private half into this file, for a safe; for user_ca"
+    which.add_argument("--recovery-key", type=Path, metavar="FILE", help=text)
     passphrases.add_options(add, "the new file")
     activate = _named(inner, "activate", "make a pending key the one that signs", _activate)
     activate.add_argument("--now", action="store_true", help="do not wait until hosts and laptops know the key")
@@ -78,6 +82,8 @@ def listing(reply: m.KeysReply) -> str:
 def added(reply: m.KeyReply) -> str:
     """What a new key still needs."""
     key = reply.key
+    if references.is_recovery(key.reference):
+        return f"{_one(key)}\n\n{recovery.IN_THE_SAFE}"
     return f"{_one(key)}\n\nNext: {_next(key)}"
 
 
@@ -107,7 +113,11 @@ def _list(conf: Config, options: argparse.Namespace) -> int:
 
 def _add(conf: Config, options: argparse.Namespace) -> int:
     source = passphrases.source(options)
-    message = m.AddKey(_purpose(options), options.reference, options.new, source)
+    reference = options.reference
+    if options.recovery_key is not None:
+        with owner.as_operator():
+            reference = references.of_recovery(recovery.make(options.recovery_key).line)
+    message = m.AddKey(_purpose(options), reference, options.new, source)
     _say(options, admin_client.call(conf.admin_socket, message, m.KeyReply), added)
     return 0
 
@@ -166,6 +176,8 @@ def _kind(key: KeyView) -> str:
 
 
 def _note(key: KeyView) -> str:
+    if references.is_recovery(key.reference):
+        return "the recovery key: trusted by hosts, its private half is in a safe"
     if key.problem:
         return f"CANNOT SIGN: {key.problem}"
     if key.state == "pending":

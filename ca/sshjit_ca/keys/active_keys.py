@@ -11,7 +11,7 @@ from sshjit import canonical, sshkey, wire
 from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
-from sshjit_ca.keys import probe
+from sshjit_ca.keys import probe, references
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.keys.signer import PURPOSES, Signer
@@ -65,7 +65,12 @@ class ActiveKeys:
         """The keys that sign or will, by purpose: a device of theirs that is away is somebody's concern."""
         keys = tuple(self._state().keys.values())
         return tuple(
-            key for purpose in PURPOSES for key in keys if key.purpose == purpose and key.state in ("active", "pending")
+            key
+            for purpose in PURPOSES
+            for key in keys
+            if key.purpose == purpose
+            and key.state in ("active", "pending")
+            and not references.is_recovery(key.reference)
         )
 
     def probe(self) -> ProbeResults:

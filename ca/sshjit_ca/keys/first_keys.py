@@ -23,17 +23,24 @@ from sshjit_ca.machine.durable import make_folder, write_durably
 
 _log = logging.getLogger(__name__)
 NAME = "first.json"
+_RECOVERY = "recovery"
 
 
 def begin(
-    folder: Path, places: KeyLocations, given: dict[Purpose, str], passphrase: str | None, *, database: bool = True
+    folder: Path,
+    places: KeyLocations,
+    given: dict[Purpose, str],
+    passphrase: str | None,
+    *,
+    database: bool = True,
+    recovery: PublicKey | None = None,
 ) -> dict[Purpose, PublicKey]:
     """Takes the keys at the references ``given``, each of which must sign once, and makes files for the others.
 
     ``passphrase`` is the source of what the files are encrypted by. Nothing is written before every key was tried.
     What an ``init`` that was cut off left behind is gone on from: its whole files stay, and those that are not are made
     anew, which nobody was told of yet. The caller has made sure that the log is empty, and says whether the database is
-    there as ``init`` leaves it.
+    there as ``init`` leaves it. ``recovery``: the key in the safe, which hosts are to trust beside the CA's.
 
     Raises:
         Invalid: ``already_made``, ``same_key``, ``bad_key_type``, ``bad_reference``.
@@ -51,7 +58,7 @@ def begin(
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
     maker = Maker.of(key_store, passphrase)
     make_folder(folder)
-    written = dict(given)
+    written: dict[str, str] = {**given}
     for purpose in PURPOSES:
         path = folder / purpose
         if purpose in public_keys:
@@ -60,8 +67,21 @@ def begin(
         made = _left(maker, path) or maker.make(path)
         files.write_public(path, made.public)
         public_keys[purpose], written[purpose] = made.public, made.reference
+    if recovery is not None:
+        written[_RECOVERY] = recovery.line
     write_durably(folder / NAME, canonical.dumps(written) + b"\n")
     return public_keys
+
+
+def recovery_in(folder: Path) -> PublicKey | None:
+    """The public half of the recovery key that ``init`` made, if it made one. A missing file is ``references_in``'s."""
+    try:
+        line = wire.loads((folder / NAME).read_bytes()).get(_RECOVERY)
+        return None if line is None else sshkey.parse_line(str(line))
+    except FileNotFoundError:
+        return None
+    except (OSError, Invalid, AttributeError) as error:
+        raise Failed("no_key", f"{folder / NAME} does not name the recovery key: {error}", hint=_AGAIN) from None
 
 
 def _is_whole(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sshjit import sshkey
 from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, SshJitError
 from sshjit.sshkey import PublicKey
@@ -26,13 +27,16 @@ class Opened:
 
 
 def opened(key_store: KeyStore, reference: str) -> Opened:
-    """The key at a reference, once it has signed.
+    """The key at a reference, once it has signed; the recovery key, which cannot, is taken by its public half.
 
     Raises:
-        Invalid: ``bad_reference``.
+        Invalid: ``bad_reference``, ``bad_key``.
         Failed: why it cannot be opened, or does not sign.
 
     """
+    place = references.parse(reference)
+    if isinstance(place, references.Safe):
+        return Opened(sshkey.parse_line(place.line), reference)
     signer = key_store.open(reference)
     probe.sign_once(signer)
     return Opened(signer.public, reference)

@@ -103,3 +103,6 @@ class KeyStore:
                 return AgentKey(self._agents.setdefault(place, Agent(place)), fingerprint)
             case references.Token():
                 return TokenKey(reference, self.places)
+            case references.Safe():
+                text = "the private half of the recovery key is in a safe, and the CA never signs by it"
+                raise Failed("recovery_key", text, hint="ssh-jit-ca recovery-sign signs by its file, without the CA")

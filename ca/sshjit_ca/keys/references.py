@@ -6,6 +6,7 @@
 ``agent:SHA256:…?socket=/path``            a key of the ssh-agent at this socket
 ``pkcs11:token=…;object=…?module-path=/…&pin-source=SOURCE``   a key on a token (RFC 7512); ``id=`` chooses as well,
                                            and ``serial``, ``manufacturer`` and ``model`` do, as ``p11tool`` prints them
+``recovery:ssh-ed25519%20AAAA…``            the recovery key's public half; its private half is in a safe
 
 A ``SOURCE`` is an absolute path, or a name without a slash: a systemd credential.
 """
@@ -22,6 +23,7 @@ from sshjit.errors import Invalid
 MAX_LENGTH = 1000
 FILLING = " \0"
 """What fills up the fields of a token."""
+_RECOVERY = "recovery"
 _PRINTABLE = re.compile(r"[!-~]+")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,100}")
@@ -59,12 +61,29 @@ class Token:
     """The source of the PIN."""
 
 
-Reference = File | Agent | Token
+@dataclass(frozen=True, slots=True)
+class Safe:
+    """The recovery key, which the CA cannot open: its public half, as an OpenSSH line."""
+
+    line: str
+
+
+Reference = File | Agent | Token | Safe
 
 
 def of_file(path: Path, passphrase: str | None = None) -> str:
     """The reference to a key file; ``passphrase`` is the source of what it is encrypted by."""
     return f"file:{quote(str(path))}" + ("" if passphrase is None else f"?passphrase={quote(passphrase)}")
+
+
+def of_recovery(line: str) -> str:
+    """The reference to the recovery key with this public half."""
+    return f"{_RECOVERY}:{quote(line)}"
+
+
+def is_recovery(reference: str) -> bool:
+    """Whether this is a key whose private half is not the CA's to use."""
+    return reference.startswith(f"{_RECOVERY}:")
 
 
 def parse(text: str) -> Reference:
@@ -76,6 +95,8 @@ def parse(text: str) -> Reference:
     """
     if len(text) > MAX_LENGTH or not _PRINTABLE.fullmatch(text):
         raise _bad(f"a reference has at most {MAX_LENGTH} printable characters and no spaces")
+    if is_recovery(text):
+        return Safe(unquote(text.partition(":")[2]))
     scheme, separator, rest = text.partition(":")
     path, _, query = rest.partition("?")
     if not separator or scheme not in ("file", "agent", "pkcs11"):
@@ -185,3 +206,5 @@ def device(reference: str) -> str:
             return f"the ssh-agent at {socket}" if socket else "the ssh-agent of agent_socket"
         case Token(token=token):
             return f"the token {token!r}"
+        case Safe():
+            return "a safe (the recovery key)"

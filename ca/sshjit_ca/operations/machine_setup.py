@@ -24,8 +24,9 @@ _PACKAGED = Path("/usr/lib/systemd/system")
 
 
 def programs() -> Path:
-    """Where the programs of this installation are."""
-    return Path(sysconfig.get_path("scripts"))
+    """Where the programs of this installation are: in its environment, or where a Debian package puts them."""
+    installed = Path(sysconfig.get_path("scripts"))
+    return installed if (installed / "ssh-jit-ca").exists() else Path("/usr/bin")
 
 
 def missing() -> list[MakeUser | MakeFile]:

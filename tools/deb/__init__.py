@@ -1,0 +1,1 @@
+"""``make deb``: the Debian packages of a checkout."""
