@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from sshjit import ca_protocol as m
-from sshjit import policy, sshkey, wire
+from sshjit import policy, wire
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
-from sshjit.events import KeyActivated, KeyAdded, Started, Turned
+from sshjit.events import Started, Turned
 from sshjit.policy import PolicyError
 from sshjit_ca import outages
 from sshjit_ca.access import absence, emergency_certificates, policy_change, provider_bindings, rota_change
@@ -26,7 +26,7 @@ from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import load_policy
 from sshjit_ca.context import Context
 from sshjit_ca.counters import Counters
-from sshjit_ca.keys import first_keys, references
+from sshjit_ca.keys import first_keys
 from sshjit_ca.question import Question, in_words
 from sshjit_ca.routes import DESPITE, ROUTES
 from sshjit_ca.sources.rotas import FetchedRota
@@ -382,15 +382,5 @@ def record_first_keys(context: Context) -> None:
         Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
 
     """
-    for purpose, reference in first_keys.references_in(context.config.home / "keys").items():
-        public = context.keys.key_store.open(reference).public
-        if public.fingerprint in context.state.keys:
-            raise Failed("same_key", "one key is used for two purposes", hint="use a different key for each purpose")
-        if purpose == "log" and public.type != sshkey.ED25519:
-            raise Failed("bad_key_file", "the log's key must be Ed25519 (C2SP signed notes)")
-        context.record(KeyAdded(purpose, public.fingerprint, public.line, reference))
-        context.record(KeyActivated(purpose, public.fingerprint, None))
-    recovery = first_keys.recovery_in(context.config.home / "keys")
-    if recovery is not None and recovery.fingerprint not in context.state.keys:
-        reference = references.of_recovery(recovery.line)
-        context.record(KeyAdded("user_ca", recovery.fingerprint, recovery.line, reference))  # and it never signs here
+    for event in first_keys.entries(context.config.home / "keys", context.keys.key_store):
+        context.record(event)

@@ -8,11 +8,13 @@ where every verification begins.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from sshjit import canonical, sshkey, wire
 from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
+from sshjit.events import KeyActivated, KeyAdded
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files, references
 from sshjit_ca.keys.generation import Maker, Opened, opened
@@ -58,7 +60,7 @@ def begin(
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")
     maker = Maker.of(key_store, passphrase)
     make_folder(folder)
-    written: dict[str, str] = {**given}
+    written: dict[str, str] = {purpose: where for purpose, where in given.items()}  # noqa: C416 - its type is wider
     for purpose in PURPOSES:
         path = folder / purpose
         if purpose in public_keys:
@@ -71,6 +73,28 @@ def begin(
         written[_RECOVERY] = recovery.line
     write_durably(folder / NAME, canonical.dumps(written) + b"\n")
     return public_keys
+
+
+def entries(folder: Path, key_store: KeyStore) -> Iterator[KeyAdded | KeyActivated]:
+    """What a new log says of these keys, the recovery key last: it never signs here, so it stays pending.
+
+    Raises:
+        Failed: ``no_key``, ``key_exposed``, ``bad_key_file``, ``same_key``.
+
+    """
+    seen = set()
+    for purpose, reference in references_in(folder).items():
+        public = key_store.open(reference).public
+        if public.fingerprint in seen:
+            raise Failed("same_key", "one key is used for two purposes", hint="use a different key for each purpose")
+        if purpose == "log" and public.type != sshkey.ED25519:
+            raise Failed("bad_key_file", "the log's key must be Ed25519 (C2SP signed notes)")
+        seen.add(public.fingerprint)
+        yield KeyAdded(purpose, public.fingerprint, public.line, reference)
+        yield KeyActivated(purpose, public.fingerprint, None)
+    if (recovery := recovery_in(folder)) is not None and recovery.fingerprint not in seen:
+        reference = references.of_recovery(recovery.line)
+        yield KeyAdded("user_ca", recovery.fingerprint, recovery.line, reference)
 
 
 def recovery_in(folder: Path) -> PublicKey | None:
