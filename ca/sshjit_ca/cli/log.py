@@ -56,10 +56,17 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--against", type=Path, action="append", default=[], metavar="FILE", help="a checkpoint, older or newer"
     )
-    export = _command(inner, "export", "write the log as lines of JSON; as jsonl, the checkpoint last", _export)
+    export = _command(inner, "export", "write the log for other programs; as jsonl, the checkpoint last", _export)
     export.set_defaults(works=AS_OWNER)
-    export.add_argument("--format", choices=("jsonl", "ocsf"), default="jsonl", help="[jsonl]")
+    export.add_argument("--format", choices=("jsonl", "ocsf", "syslog"), default="jsonl", help="[jsonl]")
     export.add_argument("--from", type=_entry, default=0, dest="first", metavar="ENTRY", help="the first entry [0]")
+    export.add_argument("--resume", type=Path, metavar="FILE", help="go on where the last export with this file ended")
+    export.add_argument("-f", "--follow", action="store_true", help="keep following; waits while a syslog is away")
+    target = export.add_mutually_exclusive_group()
+    target.add_argument("-o", "--output", type=Path, metavar="FILE", help="[standard output]")
+    target.add_argument(
+        "--to", metavar="ADDRESS", help="a syslog: syslog:///dev/log, syslog://HOST:601, syslogs://HOST"
+    )
     prove = _command(inner, "prove", "prove that a certificate is in the log", _prove)
     prove.set_defaults(works=AS_OWNER)
     prove.add_argument("certificate", type=Path, metavar="CERT-FILE")
@@ -191,14 +198,27 @@ def _remembered(pinned: PinnedCheckpoint) -> str:
 
 def _export(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.log import export as exporting  # noqa: PLC0415
+    from sshjit_ca.operations import log_export  # noqa: PLC0415
 
+    if options.to is not None and options.format != "syslog":
+        raise Invalid("bad_usage", "--to sends messages of syslog", hint="--format syslog")
+    whole = not (options.resume or options.follow or options.output or options.to)
+    output: log_export.Output = log_export.Printed()
+    if options.to is not None:
+        output = log_export.Sent(options.to, patient=options.follow)
+    elif options.output is not None:
+        output = log_export.InFile(options.output)
     store = Store(conf.database, read_only=True)
     try:
-        lines = (exporting.jsonl if options.format == "jsonl" else exporting.as_ocsf)(store, options.first)
-        for line in lines:
-            print(line)
+        if options.format == "jsonl" and whole:
+            for line in exporting.jsonl(store, options.first):
+                print(line)
+        else:
+            wish = log_export.Wish(options.format, options.first, options.resume, options.follow)
+            log_export.export(store, wish, output)
     finally:
         store.close()
+        output.close()
     return 0
 
 
