@@ -68,7 +68,7 @@ CLOCKS = {"now", "utcnow", "today"}
 FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_web": [
         ("__main__",),
-        ("check_command", "init_command", "serve"),
+        ("check_command", "move_command", "init_command", "serve"),
         ("app", "server"),
         ("api", "metrics", "pages", "public", "template_filters", "wsgi_middleware"),
         ("gateway",),

@@ -20,6 +20,8 @@ _COMMANDS = {
     "serve": "serve the pages and the API",
     "notify": "send notifications",
     "init": "write commented settings, make what the machine lacks (as root), and say what comes next",
+    "migrate": "update the database's schema, or take it back (--to) before an older release is installed",
+    "move-database": "move the database from SQLite to a new PostgreSQL database",
     "check": "try each identity provider: metadata, keys, clients, redirect addresses, scopes",
 }
 
@@ -51,6 +53,9 @@ def _command() -> int:
         made = commands.add_parser(name, help=help_)
         made.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=where)
     command.add(commands.choices["notify"])
+    commands.choices["move-database"].add_argument("address", metavar="ADDRESS", help="postgresql://…")
+    older = "the revision that an older release needs"
+    commands.choices["migrate"].add_argument("--to", default="head", metavar="REVISION", help=older)
     init_command.add_options(commands.choices["init"])
     arguments = parser.parse_args()
     path = arguments.config or os.environ.get(CONFIG_VARIABLE)
@@ -79,6 +84,16 @@ def _run(arguments: argparse.Namespace, path: Path) -> int:
         from sshjit_web.notify import command  # noqa: PLC0415 -- as above
 
         command.run(arguments, path)
+    elif arguments.command == "migrate":
+        from sshjit_web import config, migrate, store  # noqa: PLC0415 -- as above
+
+        engine = store.open_engine(config.load(path).database, seconds=store.MIGRATION)
+        migrate.change(engine, arguments.to)
+        engine.dispose()
+    elif arguments.command == "move-database":
+        from sshjit_web import move_command  # noqa: PLC0415 -- as above
+
+        return move_command.run(path, arguments.address)
     elif arguments.command == "check":
         from sshjit_web import check_command  # noqa: PLC0415 -- as above
 

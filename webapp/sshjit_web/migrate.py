@@ -6,6 +6,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +20,12 @@ _LOCK = 0x7373686A6974
 
 
 def upgrade(engine: Engine) -> None:
-    """Runs the missing migrations in one transaction.
+    """Runs the missing migrations in one transaction. Raises as ``change``."""
+    change(engine, "head")
+
+
+def change(engine: Engine, revision: str) -> None:
+    """Brings the schema to a revision, up or down, in one transaction.
 
     Raises:
         Failed: ``database_down`` when the database cannot be used, or is newer than this program.
@@ -30,8 +38,10 @@ def upgrade(engine: Engine) -> None:
         with engine.begin() as connection:
             _alone(connection)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except (SQLAlchemyError, CommandError) as error:
+            script, now = ScriptDirectory.from_config(config), MigrationContext.configure(connection)
+            before = {each.revision for each in script.iterate_revisions(now.get_current_revision(), "base")}
+            (command.downgrade if revision in before | {"base"} else command.upgrade)(config, revision)
+    except (SQLAlchemyError, CommandError, RevisionError) as error:
         problem = str(getattr(error, "orig", None) or error)
         raise Failed("database_down", f"the front end's database cannot be brought up to date: {problem}") from None
 

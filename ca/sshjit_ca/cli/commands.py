@@ -19,6 +19,7 @@ from sshjit_ca.cli import keys as cli_keys
 from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import maintenance as cli_care
+from sshjit_ca.cli import move_database as cli_move
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli import recovery as cli_recovery
 from sshjit_ca.cli import report as cli_report
@@ -88,6 +89,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     cli_hosts.add_commands(commands)
     cli_keys.add_commands(commands)
     cli_care.add_commands(commands)
+    cli_move.add_commands(commands)
     cli_log.add_commands(commands)
     cli_policies.add_commands(commands)
     cli_calendars.add_commands(commands)

@@ -146,9 +146,8 @@ def _put_in_place(conf: Config, file: Path) -> None:
 
     database = sqlite_file(conf.database)
     if database is None:
-        raise Invalid(
-            "not_sqlite", "restore a PostgreSQL database with its own tools", hint="then run this without FILE"
-        )
+        _fill(conf, file)
+        return
     if database.exists():
         _nobody_writes(conf)
     with tempfile.TemporaryDirectory(dir=conf.home) as folder:
@@ -157,6 +156,26 @@ def _put_in_place(conf: Config, file: Path) -> None:
         aside = restoring.put_in_place(database, copy)
     if aside is not None:
         print(f"the previous database is now {aside}")
+
+
+def _fill(conf: Config, file: Path) -> None:
+    """Puts the database of a backup into an empty one of PostgreSQL."""
+    from sshjit_ca.operations import backup as backing  # noqa: PLC0415
+    from sshjit_ca.storage import copying, scan  # noqa: PLC0415
+
+    target = Store(conf.database)
+    try:
+        with tempfile.TemporaryDirectory(dir=conf.home) as folder:
+            copy = Path(folder) / "ca.db"
+            backing.unpack(file, copy)
+            source = Store(f"sqlite:///{copy}", read_only=True)
+            try:
+                with scan.moment(source) as connection:
+                    copying.copy_into(connection, target)
+            finally:
+                source.close()
+    finally:
+        target.close()
 
 
 def _nobody_writes(conf: Config) -> None:

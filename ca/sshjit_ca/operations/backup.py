@@ -1,8 +1,9 @@
 """``ssh-jit-ca backup``: one archive that a CA can be restored from, made while it runs.
 
-The database goes in by SQLite's own backup, which sees one moment of it; with it the newest checkpoint, the highest
-epoch and the settings. Private keys are left out unless they are asked for: a backup with them can sign. All of that
-is read as the CA's user, who could exchange it for a link to what only root may read; only the archive is root's.
+The database goes in by SQLite's own backup, or out of PostgreSQL by one transaction: either sees one moment of it. With
+it go the newest checkpoint, the highest epoch and the settings. Private keys are left out unless they are asked for: a
+backup with them can sign. All of that is read as the CA's user, who could exchange it for a link to what only root may
+read; only the archive is root's.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import sqlite3
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import IO
+
+import sqlalchemy as sa
 
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.config import Config
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine import durable, owner
+from sshjit_ca.storage import copying, scan
 from sshjit_ca.storage.database import sqlite_file
+from sshjit_ca.storage.store import Store
 
 DATABASE = "ca.db"
 """The database's name in the archive."""
@@ -33,17 +39,11 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
     """Writes the archive, readable by us alone; returns how many entries of the log are in it.
 
     Raises:
-        Invalid: ``not_sqlite``, ``already_there``.
+        Invalid: ``already_there``.
         Failed: ``no_database``, ``not_read``, ``not_written``.
 
     """
     database = sqlite_file(config.database)
-    if database is None:
-        raise Invalid(
-            "not_sqlite",
-            "back up a PostgreSQL database with its own tools",
-            hint=f"pg_dump --format=custom, and keep {config.home} (checkpoint, epoch, keys) beside it",
-        )
     pinned = PinnedCheckpoint(config.home)
     beside = [pinned.checkpoint_file, pinned.epoch_file, settings, config.policy, config.providers]
     named = [(path, path.name) for path in beside if os.path.lexists(path)]
@@ -52,14 +52,14 @@ def back_up(config: Config, settings: Path, target: Path, *, with_keys: bool) ->
     members = [_member(path, name) for path, name in named]
     try:
         with (
-            _opened(database) as source,
+            _opened(database) if database else _connected(config.database) as copy_to,
             owner.as_operator(),
             durable.Folder.open(target.parent, ours=True) as folder,
             folder.replacing(target.name, new=True) as file,
             tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as scratch,
         ):
             copy = Path(scratch) / DATABASE
-            size = _copy(source, copy)
+            size = copy_to(copy)
             with tarfile.open(fileobj=file, mode="w") as archive:
                 archive.add(copy, DATABASE)
                 for member, content in members:
@@ -123,8 +123,28 @@ def unpack(archive: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(database: Path) -> Iterator[sqlite3.Connection]:
-    """The database, with the files beside it open already: they are made by whoever opens it first."""
+def _connected(address: str) -> Iterator[Callable[[Path], int]]:
+    """Copies a PostgreSQL database, as it is at this moment, into an SQLite file."""
+    source = Store(address, read_only=True)
+    try:
+        with scan.moment(source) as connection:
+            connection.execute(sa.text("SELECT size FROM head")).all()  # the moment, with the rights of the CA's user
+
+            def copy_to(target: Path) -> int:
+                copy = Store(f"sqlite:///{target}")
+                try:
+                    return copying.copy_into(connection, copy)
+                finally:
+                    copy.close()
+
+            yield copy_to
+    finally:
+        source.close()
+
+
+@contextlib.contextmanager
+def _opened(database: Path) -> Iterator[Callable[[Path], int]]:
+    """Copies an SQLite database. The files beside it are open already: they are made by whoever opens it first."""
     if not database.is_file():
         raise Failed("no_database", f"there is no database at {database}")
     with closing(sqlite3.connect(database)) as source:
@@ -132,7 +152,7 @@ def _opened(database: Path) -> Iterator[sqlite3.Connection]:
             source.execute("SELECT size FROM head").fetchone()
         except sqlite3.Error as error:
             raise _uncopied(error) from None
-        yield source
+        yield partial(_copy, source)
 
 
 def _copy(source: sqlite3.Connection, target: Path) -> int:

@@ -13,18 +13,19 @@ from alembic.script import ScriptDirectory
 
 def migrate(connection: sa.Connection) -> None:
     """Makes what is missing, in the connection's transaction."""
-    settings = _settings()
-    settings.attributes["connection"] = connection
-    command.upgrade(settings, "head")
+    config = settings()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def is_current(connection: sa.Connection) -> bool:
     """Whether nothing is missing."""
     found = MigrationContext.configure(connection).get_current_revision()
-    return found == ScriptDirectory.from_config(_settings()).get_current_head()
+    return found == ScriptDirectory.from_config(settings()).get_current_head()
 
 
-def _settings() -> Config:
-    settings = Config()
-    settings.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    return settings
+def settings() -> Config:
+    """Where the steps are, for Alembic's own commands."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config

@@ -55,3 +55,16 @@ def upgrade() -> None:
         sa.Column("state", sa.LargeBinary, nullable=False),
         sa.Column("note", sa.Text, nullable=False),
     )
+
+
+def downgrade() -> None:
+    """Drops the tables, of a database without a log: there is nothing before the first.
+
+    Raises:
+        RuntimeError: there is a log; it is never dropped.
+
+    """
+    if op.get_bind().execute(sa.text("SELECT 1 FROM entries")).first() is not None:
+        raise RuntimeError("the database holds a log")
+    for table in ("snapshots", "policies", "head", "entries"):
+        op.drop_table(table)
