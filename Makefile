@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-witnesses check lab bench faults fuzz release deb clean lock
+.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-witnesses check lab bench faults soak fuzz release deb clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -65,6 +65,9 @@ bench: setup ## measure everything against its budget
 
 faults: setup ## break a real installation under load, in every way we know (minutes=8); needs root or user namespaces
 	@exec $(python) -m tests.faults --minutes $(or $(minutes),8) $(OPTIONS)
+
+soak: setup ## half of what the machine can do for a quarter of an hour (minutes=15): no error, nothing that grows
+	@exec $(python) -m tests.soak --minutes $(or $(minutes),15) $(OPTIONS)
 
 fuzz: setup ## look for inputs that break a reader, a minute for each (seconds=60)
 	@exec $(python) -m tests.fuzz.run --seconds $(or $(seconds),60)

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -100,6 +100,8 @@ class Worker(threading.Thread):
         """Seconds from the begin of one thing to the next; 0: at once."""
         self.stopping = threading.Event()
         self.done = 0
+        self.times: deque[float] = deque(maxlen=100_000)
+        """Seconds that each certificate took, of the newest."""
 
     def run(self) -> None:
         """Works until it is told to stop."""
@@ -160,6 +162,7 @@ class Worker(threading.Thread):
             self._ledger.take(said.body, began)
             self._left -= 1
             self.done += 1
+            self.times.append(time.monotonic() - began)
         else:
             self._failed(said)
 

@@ -277,6 +277,15 @@ def make_owned_folder(path: Path, mode: int, owner: struct_passwd) -> None:
     path.chmod(mode)
 
 
+def set_aside(database: Path) -> Path:
+    """Gives a database of SQLite another name, with the files beside it, so that nothing uses it by mistake."""
+    aside = database.with_name(f"{database.name}.moved")
+    for suffix in ("", "-wal", "-shm"):
+        if (part := database.with_name(database.name + suffix)).exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
 def _make_durably(path: Path, text: str, mode: int = 0o600, group: int | None = None) -> None:
     """Writes a file that only we can read, or as ``mode`` says: whole or not at all, and on the disk at the end."""
     new = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}")

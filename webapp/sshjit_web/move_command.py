@@ -42,10 +42,7 @@ def run(path: Path, address: str) -> int:
     finally:
         source.dispose()
         target.dispose()
-    aside = file.with_name(f"{file.name}.moved")
-    for suffix in ("", "-wal", "-shm"):
-        if (part := file.with_name(file.name + suffix)).exists():
-            part.rename(aside.with_name(aside.name + suffix))
+    aside = config.set_aside(file)
     print(f"{rows} rows of the front end were moved; the old database is now {aside}")  # noqa: T201 -- a command
     print(f'say in {path}: database = "{address}"')  # noqa: T201 -- a command
     return 0
