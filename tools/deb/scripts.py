@@ -28,6 +28,11 @@ _RESTART = """    if [ -d /run/systemd/system ]; then
         systemctl --system daemon-reload >/dev/null || true
         # The CA before its front end, and only what runs.
         if [ -n "$2" ]; then
+            if systemctl is-active -q ssh-jit-ca.service; then
+                deb-systemd-invoke stop ssh-jit-ca.service >/dev/null || true
+                /usr/bin/ssh-jit-ca migrate || true
+                deb-systemd-invoke start ssh-jit-ca.service >/dev/null || true
+            fi
             deb-systemd-invoke try-restart {units} >/dev/null || true
         fi
     fi
@@ -65,10 +70,10 @@ def of_programs(package: str, folder: str) -> dict[str, str]:
 
 
 def of_services(package: str, folder: str, units: tuple[str, ...]) -> dict[str, str]:
-    """The same of one with units: those that run are restarted by an upgrade, in this order; none is enabled."""
+    """The same of one with units, the CA's first: those that run are restarted by an upgrade; none is enabled."""
     names = " ".join(units)
     return {
-        "postinst": _COMPILE.format(package=package, folder=folder, more=_RESTART.format(units=names)),
+        "postinst": _COMPILE.format(package=package, folder=folder, more=_RESTART.format(units=" ".join(units[1:]))),
         "prerm": _CLEAN.format(package=package, more=_STOP.format(units=names)),
         "postrm": _PURGE.format(units=names),
     }
