@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-witnesses check lab bench faults soak fuzz release deb clean lock
+.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-metrics test-witnesses check lab bench faults soak fuzz release deb clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -46,6 +46,10 @@ test-release-tool: setup ## `make release` itself, in clones of this repository:
 
 test-clients: setup ## log in by other people's SSH libraries, which it installs with their own programs: needs the network
 	@exec $(python) -m tests.clients
+
+test-metrics: setup ## Debian's Prometheus reads a live installation, takes the alerts and answers the dashboard: a minute
+	@$(python) -m tests.metrics.install
+	@exec $(python) -m pytest -q tests/metrics
 
 test-witnesses: setup ## have litewitness sign the log's heads, which it builds: needs Go and the network
 	@$(python) -m tests.witnesses.install

@@ -102,6 +102,8 @@ def _outside(context: Context) -> list[FamilyView]:
     """What depends on others: the age of their keys, and how far behind the log they are."""
     ages = {name: keys.age() for name, keys in context.published.items()}
     size = context.journal.durable
+    followers = {each.address.witness.name: each.problem for each in context.witnesses.followers}
+    followers |= {one.place.name: one.problem for one in context.witnesses.places.followers}
     witnesses = {each.address.witness.name: size - each.size for each in context.witnesses.followers}
     return [
         _labelled(
@@ -115,6 +117,12 @@ def _outside(context: Context) -> list[FamilyView]:
             "Entries that a place outside has no checkpoint over.",
             {one.place.name: size - one.size for one in context.witnesses.places.followers},
             "place",
+        ),
+        _labelled(
+            "outside_unwell",
+            "Whether a witness or a place outside did not take the head when it was tried last.",
+            {name: int(problem is not None) for name, problem in followers.items()},
+            "name",
         ),
         _labelled("witness_behind_entries", "Entries that a witness has not signed yet.", witnesses, "witness"),
     ]

@@ -1,0 +1,1 @@
+"""Debian's Prometheus reads a live installation: ``make test-metrics``."""
