@@ -134,6 +134,7 @@ def test_what_init_made_is_owned_as_the_guide_says(machines: Machines) -> None:
     before = ca.sh(_HELD)
     said = ca.sh("/opt/ssh-jit/bin/ssh-jit-ca init --front-end https://other.example.com --with-web")
     assert "written" not in said
+    assert said.count("there already") == 4
     assert "already contains keys" in said
     assert ca.sh(_HELD) == before
     stat = "stat -c '%a %U:%G'"
@@ -152,15 +153,16 @@ def test_whoever_is_not_root_is_told_what_is_left(machines: Machines) -> None:
     ca = machines.roots["ca"]
     unit = "/etc/systemd/system/ssh-jit-probe.timer"
     held = ca.sh(f"cat {unit}; rm {unit} /etc/ssh-jit/partner-web.secret")
-    told = ca.sh("runuser -u nobody -- /opt/ssh-jit/bin/ssh-jit-ca init")
+    told = ca.sh("runuser -u nobody -- /opt/ssh-jit/bin/ssh-jit-ca init", code=1)
     assert "This is not root" in told
     (line,) = [line.strip() for line in told.splitlines() if line.strip().startswith("install ")]
+    assert told.splitlines()[-1].strip().endswith("ssh-jit-ca init"), "and the command that goes on"
     ca.sh(line)
     assert ca.sh(f"cat {unit}") == held
     providers = ca.path("/etc/ssh-jit/providers.toml")
     text = providers.read_text()
     providers.write_text(text.replace("acme-web.secret", "other-web.secret"))
-    told = ca.sh("runuser -u nobody -- /opt/ssh-jit/bin/ssh-jit-web init")
+    told = ca.sh("runuser -u nobody -- /opt/ssh-jit/bin/ssh-jit-web init", code=1)
     (line,) = [line.strip() for line in told.splitlines() if line.strip().startswith("install ")]
     ca.sh(line)
     assert ca.sh("stat -c '%a %U:%G %s' /etc/ssh-jit/other-web.secret") == "640 root:ssh-jit-web 0\n"

@@ -30,7 +30,7 @@ _RESTART = """    if [ -d /run/systemd/system ]; then
         if [ -n "$2" ]; then
             if systemctl is-active -q ssh-jit-ca.service; then
                 deb-systemd-invoke stop ssh-jit-ca.service >/dev/null || true
-                /usr/bin/ssh-jit-ca migrate || true
+                ssh-jit-ca migrate || true
                 deb-systemd-invoke start ssh-jit-ca.service >/dev/null || true
             fi
             deb-systemd-invoke try-restart {units} >/dev/null || true

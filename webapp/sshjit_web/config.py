@@ -336,7 +336,8 @@ def client_secrets(known: dict[str, providers.Provider], folder: Path) -> dict[s
         path = folder / provider.web.client_secret_file
         by_provider[name] = read_trusted(path, secret=True).strip()
         if not by_provider[name]:
-            raise Invalid("empty_secret", f"{path} is empty")
+            hint = f"write the secret of {name}'s web client into it"
+            raise Invalid("empty_secret", f"{path} is empty", hint=hint)
     return by_provider
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sshjit import machine_setup, names, settings
-from sshjit.errors import Failed, SshJitError
+from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.machine_setup import MakeFile, MakeFolder, MakeUser, Step
 from sshjit_web import config
 
@@ -49,25 +50,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="do not say what comes next")
 
 
-def run(path: Path, options: argparse.Namespace) -> None:
-    """Writes settings at ``path``, makes or tells what the machine lacks, and says what comes next.
+def run(path: Path, options: argparse.Namespace) -> int:
+    """Writes settings at ``path``, makes or tells what the machine lacks, and says what comes next; the exit code.
 
     Raises:
-        Invalid: ``bad_url``.
+        Invalid: ``bad_url``, ``bad_certificate``.
         Failed: ``not_written``, ``no_examples``.
 
     """
+    if options.tls is not None and path.parent == FOLDER:
+        _require_pair(*options.tls)
     _write_settings(path, options)
     if path.parent == FOLDER and options.example is None:
         steps = list(_missing(path, options.tls))
         if os.geteuid() == 0:
             _carry_out(steps)
         elif steps:
-            _say("\nThis is not root, so these are left. As root:", *(f"  {step.line}" for step in steps))
+            _say("\nThis is not root. Left, as root:", *(f"  {step.line}" for step in steps))
+            return 1
     if not options.quiet:
         program = _programs() / "ssh-jit-web"
         shown = "ssh-jit-web" if shutil.which("ssh-jit-web") == str(program) else str(program)
         _say(_NEXT.format(path=path, program=shown))
+    return 0
 
 
 _NEXT = """
@@ -75,6 +80,15 @@ Next, as root:
   editor {path}        # your own public_url, proxy_hops and paths; then the secrets of the providers' web clients
   {program} check --config {path}
   systemctl enable --now ssh-jit-web"""
+
+
+def _require_pair(certificate: Path, key: Path) -> None:
+    """Refuses files that are no certificate and its key: at a start systemd would only say that it cannot read them."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ValueError) as error:
+        text = f"{certificate} and {key} are not a certificate and its key (PEM): {error}"
+        raise Invalid("bad_certificate", text, hint="nothing was written; the key must have no passphrase") from None
 
 
 def _say(*lines: str) -> None:
@@ -111,7 +125,7 @@ def _write_settings(path: Path, options: argparse.Namespace) -> None:
         config.make_settings(path, machine_setup.with_values(text, values))
     except OSError as error:
         hint = "run this as root, or name another folder: --config DIR/web.toml"
-        raise Failed("not_written", f"{error.filename or path.parent}: {error.strerror}", hint=hint) from None
+        raise Failed("not_written", f"cannot write {path}: {error.strerror}", hint=hint) from None
     _say(f"written           {path}")
 
 

@@ -135,12 +135,11 @@ def _init(_: Config | None, options: argparse.Namespace) -> int:
         print(settings.next_steps(options.example.absolute()))
         return 0
     own = options.config == DEFAULT_PATH
-    if not options.config.exists():
+    if own and not settings.prepare_machine(options):
+        return 1
+    if not own and not options.config.exists():
         settings.write(options.config.absolute(), options)
-        if not own:
-            print(settings.next_steps(options.config.absolute().parent))
-            return 0
-    if own and not settings.prepare_machine():
+        print(settings.next_steps(options.config.absolute().parent))
         return 0
     user = options.user or (machine_setup.CA_USER if own and os.geteuid() == 0 else None)
     if own and options.with_web:

@@ -75,7 +75,7 @@ def add_commands(commands: Any) -> None:
 
 def listing(reply: m.KeysReply) -> str:
     """The keys as a table."""
-    rows = [(key.purpose, key.state, key.fingerprint, _kind(key), key.reference, _note(key)) for key in reply.keys]
+    rows = [(key.purpose, key.state, key.fingerprint, _kind(key), _where(key), _note(key)) for key in reply.keys]
     return cli_show.table(("PURPOSE", "STATE", "FINGERPRINT", "TYPE", "WHERE", ""), rows)
 
 
@@ -165,7 +165,7 @@ def _one(key: KeyView) -> str:
         [
             ("purpose", key.purpose),
             ("key", f"{key.fingerprint} ({_kind(key)})"),
-            ("where", key.reference),
+            ("where", _where(key)),
             ("state", key.state),
         ]
     )
@@ -175,9 +175,13 @@ def _kind(key: KeyView) -> str:
     return key.line.partition(" ")[0]
 
 
+def _where(key: KeyView) -> str:
+    return "in a safe" if references.is_recovery(key.reference) else key.reference
+
+
 def _note(key: KeyView) -> str:
     if references.is_recovery(key.reference):
-        return "the recovery key: trusted by hosts, its private half is in a safe"
+        return "the recovery key, which hosts trust"
     if key.problem:
         return f"CANNOT SIGN: {key.problem}"
     if key.state == "pending":

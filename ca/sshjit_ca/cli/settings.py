@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from sshjit import machine_setup, names
@@ -55,19 +56,20 @@ def write(path: Path, options: argparse.Namespace) -> None:
         print(f"there already     {file}")
 
 
-def prepare_machine() -> bool:
-    """Makes users and units as root; whether the CA can go on to its keys.
+def prepare_machine(options: argparse.Namespace) -> bool:
+    """Writes the machine's own settings, and makes users and units, as root; whether the CA can go on to its keys.
 
     Raises:
+        Invalid: as ``write``.
         Failed: what could not be made.
 
     """
     steps = machine.missing()
-    if steps and os.geteuid() != 0:
-        print("\nThis is not root, so no keys were made, and these are left. As root:")
-        print("\n".join(f"  {step.line}" for step in steps))
-        print(f"  {program('ssh-jit-ca')} init")
+    if os.geteuid() != 0 and (steps or not options.config.exists()):
+        print("This is not root: nothing was written, and no keys were made. Left, as root:")
+        print("\n".join([*(f"  {step.line}" for step in steps), f"  {program('ssh-jit-ca')} init"]))
         return False
+    write(options.config, options)
     machine.carry_out(steps)
     for step in steps:
         kind = "user" if isinstance(step, machine_setup.MakeUser) else "unit"
@@ -84,6 +86,7 @@ def run_web_init(options: argparse.Namespace) -> None:
         Failed: ``no_web``, when it is not installed, or what it said when it failed.
 
     """
+    sys.stdout.flush()
     words = [str(machine.programs() / "ssh-jit-web"), "init", "--quiet"]
     words += ["--public-url", options.front_end] if options.front_end else []
     words += ["--tls", *map(str, options.tls)] if options.tls else []
@@ -93,7 +96,8 @@ def run_web_init(options: argparse.Namespace) -> None:
         hint = "pip install 'ssh-jit[server]' has both"
         raise Failed("no_web", f"{words[0]} cannot be run: {error.strerror}", hint=hint) from None
     if code != 0:
-        raise Failed("no_web", "the front end was not set up; the CA's keys were not made yet", hint="repeat this then")
+        text = "the front end was not set up, and the CA's keys were not made"
+        raise Failed("no_web", text, hint="mend what is said above, and repeat this command")
 
 
 def next_steps(folder: Path) -> str:

@@ -46,5 +46,5 @@ def write(folder: Path, values: Mapping[str, str]) -> tuple[list[Path], list[Pat
                 written.append(folder / name)
     except OSError as error:
         hint = "run this as root, or name another folder: --config DIR/ca.toml"
-        raise Failed("not_written", f"{error.filename or folder}: {error.strerror}", hint=hint) from None
+        raise Failed("not_written", f"cannot write into {folder}: {error.strerror}", hint=hint) from None
     return written, [folder / name for name in NAMES if folder / name not in written]
