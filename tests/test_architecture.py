@@ -81,7 +81,15 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("ca_client", "migrations", "store"),
         ("ca_pool",),
         ("ca_socket", "config", "postgres", "schema"),
-        ("escape_controls", "failed_sign_in", "notify_config", "proxies", "structured_log", "supervised"),
+        (
+            "escape_controls",
+            "failed_sign_in",
+            "notify_config",
+            "proxies",
+            "security_txt",
+            "structured_log",
+            "supervised",
+        ),
     ],
     "sshjit_web.server": [
         ("application",),

@@ -12,7 +12,7 @@ from flask import Flask, g
 
 from sshjit import durations
 from sshjit.errors import Failed
-from sshjit_web import api, auth, errors, pages, public, security, services, template_filters
+from sshjit_web import api, auth, errors, pages, public, security, security_txt, services, template_filters
 from sshjit_web import config as configuration
 from sshjit_web.banner import BannerCache
 from sshjit_web.ca_cache import CaCache
@@ -21,6 +21,7 @@ from sshjit_web.config import WebConfig
 from sshjit_web.drafts import Drafts
 from sshjit_web.gateway import Gateway
 from sshjit_web.oidc import RelyingParty
+from sshjit_web.security_txt import SecurityTxt
 from sshjit_web.sessions import Limits, Sessions
 from sshjit_web.shared_memory import SharedMemory, follow_checkpoints
 from sshjit_web.store import Store, open_engine
@@ -37,6 +38,7 @@ def create_app(
     *,
     key: bytes,
     clock: Callable[[], float],
+    reports: SecurityTxt | None = None,
 ) -> Flask:
     """The front end as a WSGI application. ``key`` is the session key, ``clock`` gives seconds since the epoch."""
     app = Flask(__name__)
@@ -52,6 +54,7 @@ def create_app(
         parties=parties,
         clock=clock,
         key=key,
+        security_txt=reports,
     )
     services.install(app, have)
     template_filters.install(app)
@@ -98,12 +101,16 @@ def from_config(config: WebConfig, *, serving: bool = False) -> Flask:
         )
         for name, provider in known.items()
     }
+    reports = None
+    if config.security_txt is not None:
+        told = Path(config.security_txt)
+        reports = security_txt.parse(configuration.read_trusted(told), told.name)
     ca = CaClient(*map(Path, config.ca_socket), keep=config.threads)
     store = Store(open_engine(config.database))
     if serving:
         ca.follow()
         _remember(ca, SharedMemory(store), key)
-    return create_app(config, ca, store, parties, key=key, clock=time.time)
+    return create_app(config, ca, store, parties, key=key, clock=time.time, reports=reports)
 
 
 def _remember(ca: CaClient, memory: SharedMemory, key: bytes) -> None:

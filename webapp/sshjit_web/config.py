@@ -78,6 +78,8 @@ class WebConfig:
     """A session of the pages that nobody used for so long is over, and its sign-in with it."""
     session_max_age: str = "8h"
     """A session of the pages is over so long after it began, and whenever its sign-in is (``login_max_age``)."""
+    security_txt: str | None = None
+    """The file that is served at ``/.well-known/security.txt``."""
     log: Style = "text"
     """How the program logs."""
     rate_address: int = 6000
@@ -181,6 +183,7 @@ def parse(text: str, folder: Path) -> WebConfig:
         providers=str(folder / config.providers),
         session_key_file=str(folder / config.session_key_file),
         tls_roots=None if config.tls_roots is None else str(folder / config.tls_roots),
+        security_txt=None if config.security_txt is None else str(folder / config.security_txt),
         tls_certificate=None if config.tls_certificate is None else str(folder / config.tls_certificate),
         tls_key=None if config.tls_key is None else str(folder / config.tls_key),
     )

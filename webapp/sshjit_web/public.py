@@ -17,7 +17,7 @@ from sshjit import host_program, versions
 from sshjit.ca_protocol.log import CosignedReply, ReadCosigned, ReadTile, TileReply
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import SshJitError
-from sshjit_web import errors
+from sshjit_web import errors, security_txt
 from sshjit_web.services import services
 
 LOG = logging.getLogger(__name__)
@@ -96,6 +96,15 @@ def tile(name: str) -> Response:
     reply = services().ca.call(ReadTile(f"tile/{name}"), TileReply)
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(base64.b64decode(reply.data), headers=headers, mimetype="application/octet-stream")
+
+
+@blueprint.get(security_txt.PATH)
+def report_to() -> Response:
+    """To whom weaknesses of this installation are reported (RFC 9116), if its operator says so."""
+    known = services().security_txt
+    if known is None or services().clock() >= known.expires:
+        abort(404)
+    return Response(known.text, headers={"Cache-Control": "no-cache"}, content_type="text/plain; charset=utf-8")
 
 
 @blueprint.get("/readyz")

@@ -16,6 +16,7 @@ from sshjit_web.ca_client import Authority
 from sshjit_web.config import WebConfig
 from sshjit_web.drafts import Drafts
 from sshjit_web.oidc import RelyingParty
+from sshjit_web.security_txt import SecurityTxt
 from sshjit_web.sessions import Sessions
 from sshjit_web.store import Store
 
@@ -38,6 +39,8 @@ class Services:
     clock: Callable[[], float]
     key: bytes
     """The session key."""
+    security_txt: SecurityTxt | None = None
+    """To whom weaknesses are reported."""
 
     def now(self) -> int:
         """Whole seconds since the epoch."""
