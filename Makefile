@@ -20,7 +20,7 @@ demo: setup ## play the main job on real parts, and look around afterwards
 test: setup ## run every test, with the time per folder
 	@exec $(python) tests/run.py --install --jobs 4
 
-test-install: setup ## units, joining, sessions, Ansible role and cloud-init on Debian roots: as root, fifteen minutes
+test-install: setup ## docs/install.md, packages, image, units, joining, sessions, roles on Debian roots: as root, 20 min
 	@$(python) tests/packages.py --booting
 	@exec $(python) -m pytest -q tests/install
 

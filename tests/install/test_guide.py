@@ -17,11 +17,13 @@ import pytest
 from demo.isolate import REPOSITORY
 from tests.support import booted_installation, booted_root, debian_root, tls, wheels
 from tests.support.booted_root import Booted
+from tests.support.waiting import wait_until
 
 NAME, ADDRESS = "access.example.com", "192.0.2.10"
 MACHINES = {"the CA's machine": "ca", "the server": "web1", "a laptop": "laptop"}
 """By what the guide calls them."""
 PACKAGES = (*booted_root.PACKAGES, "ca-certificates", "openssh-client", "pipx", "python3-venv", "sudo")
+_PROXIES = ("caddy", "nginx-light")
 _PIPX = ("python3-pip-whl", "python3-setuptools-whl", "python3-wheel-whl")
 """What pipx itself would fetch: the newest pip, from here."""
 _BLOCK = re.compile(r"^On (the CA's machine|the server|a laptop)[^\n]*:\n\n```\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -68,7 +70,7 @@ class Machines:
 @pytest.fixture(scope="module")
 def machines(wheel: Path) -> Iterator[Machines]:
     """The machines as a person finds them: Debian, with what the guide says that you need."""
-    system = debian_root.system_with(booted_installation.SUITE, (*PACKAGES, *_PIPX))
+    system = debian_root.system_with(booted_installation.SUITE, (*PACKAGES, *_PIPX, *_PROXIES))
     packages = wheels.server(booted_installation.PYTHON)
     with booted_root.stage() as stage:
         given = stage.folder / "given"
@@ -80,11 +82,12 @@ def machines(wheel: Path) -> Iterator[Machines]:
         (given / "acme-web.secret").write_text(f"{booted_installation.SECRET}\n")
         binds = {wheel.parent: "/dist", packages: "/wheels", given: "/given", REPOSITORY / "demo": "/demo"}
         options = [f"--bind-ro={source}:{target}" for source, target in binds.items()]
-        no_sshd = "rm -f etc/systemd/system/*/ssh.service; ln -s /dev/null etc/systemd/system/ssh.service"
+        no_proxy = "rm -f etc/systemd/system/*/nginx.service etc/systemd/system/*/caddy.service"
+        no_sshd = f"{no_proxy}; rm -f etc/systemd/system/*/ssh.service; ln -s /dev/null etc/systemd/system/ssh.service"
         with booted_installation.provider(stage, f"https://{NAME}", tls=(certificate, key)):
             roots = {
                 "ca": stage.boot(system, "ca", prepare=no_sshd, options=options),
-                "web1": stage.boot(system, "web1", options=options),
+                "web1": stage.boot(system, "web1", prepare=no_proxy, options=options),
                 "laptop": stage.boot(system, "laptop", prepare=no_sshd, options=options),
             }
             roots["ca"].sh(_NETWORK)
@@ -167,6 +170,29 @@ def test_whoever_is_not_root_is_told_what_is_left(machines: Machines) -> None:
     ca.sh(line)
     assert ca.sh("stat -c '%a %U:%G %s' /etc/ssh-jit/other-web.secret") == "640 root:ssh-jit-web 0\n"
     providers.write_text(text)
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "caddy"])
+def test_a_proxy_as_the_guide_says_takes_the_place_of_own_tls(machines: Machines, proxy: str) -> None:
+    """The last two blocks of the guide, word for word; Caddy is given a certificate, since it can reach nobody here."""
+    text = (REPOSITORY / "docs" / "install.md").read_text().partition("## TLS by a proxy")[2]
+    blocks = dict(zip(("nginx", "caddy"), re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL), strict=True))
+    own = "    tls /etc/ssl/access.pem /etc/ssl/access.key\n"
+    block = blocks[proxy].replace("{\n", f"{{\n{own}", 1) if proxy == "caddy" else blocks[proxy]
+    ca, laptop = machines.roots["ca"], machines.roots["laptop"]
+    ca.sh("systemctl stop ssh-jit-web nginx caddy; rm -rf /etc/nginx/sites-enabled/*")
+    ca.sh("rm -rf /etc/systemd/system/ssh-jit-web.service.d; systemctl daemon-reload")
+    ca.sh("chown caddy /etc/ssl/access.key; mv /etc/ssh-jit/web.toml /root/")
+    # In the proxy's place: without --tls, and with what was written in the editor.
+    ca.sh("/opt/ssh-jit/bin/ssh-jit-web init; grep ^tls_roots /root/web.toml >>/etc/ssh-jit/web.toml")
+    place = "/etc/nginx/conf.d/ssh-jit.conf" if proxy == "nginx" else "/etc/caddy/Caddyfile"
+    ca.path(place).write_text(block)
+    ca.sh(f"systemctl start ssh-jit-web {proxy}")
+    python = f"import urllib.request as r; print(r.urlopen('https://{NAME}/readyz', timeout=20).status)"
+    wait_until(lambda: ca.sh("ss -Hltn sport = :443") != "", lambda: ca.journal(f"{proxy}.service"))
+    assert laptop.sh(f'python3 -c "{python}"') == "200\n"
+    assert "/readyz" in ca.journal("ssh-jit-web.service")
+    assert "web1" in laptop.sh("cd; BROWSER=browser PATH=/root/.local/bin:$PATH ssh-jit hosts")
 
 
 def wheel_of(machines: Machines) -> str:
