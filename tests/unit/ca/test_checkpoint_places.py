@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
@@ -21,10 +22,14 @@ from sshjit.errors import Failed, Invalid
 from sshjit_ca.keys import succession
 from sshjit_ca.machine import syslog
 from sshjit_ca.place_config import Place, PlaceFile, parse_syslog, places
+from sshjit_ca.service import background
+from sshjit_ca.service.alerts import Alarms
+from sshjit_ca.witness import places as followers
 from sshjit_ca.witness.places import ALARMING, EVERY, HANGS, Places
 from tests.support.installation import DANA, Installation
+from tests.support.syslog import listening as syslog_listening
 from tests.support.tls import tls_server
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class Time:
@@ -274,6 +279,27 @@ def test_a_unix_socket_takes_a_datagram(ca: Installation, tmp_path: Path) -> Non
         sender = kept.followers[0]._sender
         assert sender is not None
         sender.close()
+
+
+def test_the_running_ca_sounds_its_alarm(ca: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To syslog, once, and without any front end."""
+    monkeypatch.setattr(background, "PLACES", 0.01)
+    monkeypatch.setattr(followers, "ALARMING", 0.0)
+    write(ca)
+    ca.context.witnesses.places = only(Place("archive", file=tmp_path / "no" / "kept"))
+
+    async def play() -> None:
+        task = asyncio.create_task(background.send_checkpoints(ca.context, Alarms(tmp_path, tmp_path / "log", ())))
+        await asyncio.to_thread(wait_until, lambda: ca.context.witnesses.places.followers[0].alarmed)
+        await asyncio.sleep(0.1)
+        task.cancel()
+
+    with syslog_listening(tmp_path / "log") as daemon:
+        asyncio.run(play())
+        assert b"CHECKPOINT_NOT_KEPT: checkpoints do not reach archive" in daemon.recv(65536)
+        daemon.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            daemon.recv(65536)
 
 
 def test_what_is_said_of_them(ca: Installation, tmp_path: Path) -> None:

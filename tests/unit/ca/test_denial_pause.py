@@ -66,8 +66,10 @@ def test_somebody_else_and_what_no_one_decides_are_not_held_up(paused: Installat
     bob, dana, alice = paused.native(BOB), paused.native(DANA), paused.native(ALICE)
     denied(paused, bob, dana)
     assert paused.ask(alice, "web1").request.state == "approved"
-    paused.change_policy('[[allow]]\nname = "staging"', f'{RULE}\n[[allow]]\nname = "staging"')
-    assert RULE in paused.policy
+    rule = RULE.replace('"sre"', '"dba"').replace('"root"', '"postgres"')
+    paused.change_policy('[[allow]]\nname = "staging"', f'{rule}\n[[allow]]\nname = "staging"')
+    glass = paused.ask(dana, "db1", login="postgres", reason="the database is on fire", break_glass=True)
+    assert glass.request.state == "approved"
 
 
 def test_without_the_setting_one_asks_again_at_once(ca: Installation) -> None:

@@ -9,7 +9,6 @@ import random
 import secrets
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import Invalid, SshJitError
-from sshjit_web import config, migrate, supervised
+from sshjit_web import config, migrate, structured_log, supervised
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import WebConfig
 from sshjit_web.escape_controls import escape_controls
@@ -63,7 +62,8 @@ def _serve(settings: WebConfig, notify: NotifyConfig, folder: Path) -> None:
     from sshjit_web.notify import channels  # noqa: PLC0415 -- brings Apprise, which nothing else needs
 
     os.umask(0o077)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    structured_log.to_stderr(settings.log)
+    logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # what it says is kept with the delivery
     opened = channels.open_all(notify, folder, plain_http=settings.unsafe_http)
     engine = open_engine(settings.database)
