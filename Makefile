@@ -70,7 +70,7 @@ bench: setup ## measure everything against its budget
 faults: setup ## break a real installation under load, in every way we know (minutes=8); needs root or user namespaces
 	@exec $(python) -m tests.faults --minutes $(or $(minutes),8) $(OPTIONS)
 
-soak: setup ## half of what the machine can do for a quarter of an hour (minutes=15): no error, nothing that grows
+soak: setup ## half of what the machine can do for a quarter of an hour (minutes=15): no error; memory and p99 are printed
 	@exec $(python) -m tests.soak --minutes $(or $(minutes),15) $(OPTIONS)
 
 fuzz: setup ## look for inputs that break a reader, a minute for each (seconds=60)

@@ -27,6 +27,7 @@ from bench import (
     revocation,
     session_end,
     socket_certificates,
+    stores,
 )
 from bench.environment import Environment
 from bench.results import Result, table
@@ -44,6 +45,7 @@ LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
     "certificate": http_load.certificate,
     "ask": http_load.ask,
     "bundle": http_load.bundle,
+    "stores": stores.lines,
     "revoke": revocation.lines,
     "fleet": fleet.lines,
     "sessions": session_end.lines,

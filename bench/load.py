@@ -158,10 +158,11 @@ def brings_certificate(answer: bytes) -> bool:
 
 def http(port: int, ask: Callable[[], bytes], good: Callable[[bytes], bool] = http_good) -> Traffic:
     """Traffic to an HTTP server on loopback; ``ask`` gives whole requests."""
-    return Traffic(lambda: _no_delay(port), ask, http_length, good)
+    return Traffic(lambda: connect(port), ask, http_length, good)
 
 
-def _no_delay(port: int) -> socket.socket:
+def connect(port: int) -> socket.socket:
+    """A connection to a server on loopback that sends at once."""
     channel = socket.create_connection(("127.0.0.1", port), timeout=20)
     channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return channel

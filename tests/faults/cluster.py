@@ -5,11 +5,13 @@ Whatever ends is started again after a while, as systemd would do; a CA then sta
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import random
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -253,7 +255,54 @@ def hold_network(play: Play) -> None:
         pass
 
 
-PLAYS = (kill_front, kill_leader, pause_leader, cut_connections, restart_postgres)
+def upgrade(play: Play) -> None:
+    """As when a release is installed: every program ends and starts in its turn, while hosts' polls wait."""
+    cluster, answers = play.cluster, list[int]()
+    etags = [_poll(front) for front in cluster.fronts]
+    polls = [
+        threading.Thread(target=lambda front=front, tag=tag: answers.append(_poll(front, tag)[0]))
+        for front, (_, tag) in zip(cluster.fronts, etags, strict=True)
+    ]
+    for poll in polls:
+        poll.start()
+    leader = cluster.leader()
+    for number in (1 - leader, leader):
+        with play.fault("a CA restarted", MOST):
+            if (code := cluster.processes[number].end()) not in {0, -signal.SIGTERM}:  # one that stands by just ends
+                play.wrong.append(f"a CA that was told to stop ended with {code}")
+            cluster.start_again(number)
+    for front in cluster.fronts:
+        with play.fault("a front end restarted", MOST):
+            front.end()
+            front.start()
+        wait_until(front.ready)
+    for poll in polls:
+        poll.join(PATIENCE)
+    if len(answers) != len(polls) or not set(answers) <= {0, 200, 304, 503}:  # 0, 503: a host asks again
+        play.wrong.append(f"polls that waited were answered {answers}")
+    if any(_poll(front, "")[0] != 200 for front in cluster.fronts):
+        play.wrong.append("a front end gives no bundle after the upgrade")
+    if play.crowd.ledger.answers["login_needed"]:
+        play.wrong.append("somebody was signed out by the upgrade")
+
+
+def _poll(front: Front, tag: str = "") -> tuple[int, str]:
+    """A host's poll: status and ETag; with the tag of the newest bundle it waits. 0: the connection broke."""
+    connection = http.client.HTTPConnection("127.0.0.1", front.port, timeout=PATIENCE)
+    headers = {"If-None-Match": tag, "Prefer": "wait=30"} if tag else {}
+    try:
+        connection.request("GET", "/bundle", headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        return 0, ""
+    finally:
+        connection.close()
+    return answer.status, answer.headers.get("ETag", "")
+
+
+PLAYS = (kill_front, kill_leader, pause_leader, cut_connections, restart_postgres, upgrade)
+"""In ``make test``."""
 MORE = (*PLAYS, crash_postgres, hold_network)
 
 

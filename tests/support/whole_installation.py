@@ -77,6 +77,8 @@ database = "{database}"
 providers = "{home}/web-providers.toml"
 session_key_file = "{home}/session.key"
 unsafe_http = true
+rate_address = 0
+rate_session = 0
 """
 
 

@@ -28,6 +28,6 @@ def test_t63_whatever_fails_no_certificate_is_lost_or_doubled_and_the_service_is
         time.sleep(1)
     certificates, approvals = len(play.crowd.ledger.certificates), play.approval.done
     assert play.end() == []
-    assert len(play.back) == len(clusters.PLAYS) + 1  # being paused and waking up are two
+    assert len(play.back) == len(clusters.PLAYS) + 2  # being paused and waking up are two; an upgrade is of two kinds
     assert certificates > 100
     assert approvals > 3
