@@ -147,12 +147,16 @@ def _stretches(connection: sa.Connection) -> list[tuple[int, int]]:
     return list(itertools.pairwise([0, *(index for index in confirmed if index), 0 if size is None else size + 1]))
 
 
+PROBES = 64
+"""Places that are looked at with one question: on a server each question is a way there and back."""
+
+
 def _bisect(connection: sa.Connection, time: int, low: int, high: int) -> int:
+    """The first entry of a stretch at or after a time; its end, if there is none."""
     while low < high:
-        middle = (low + high) // 2
-        there = connection.execute(sa.select(entries.c.time).where(entries.c.number == middle)).scalar()
-        if there is not None and there < time:
-            low = middle + 1
-        else:
-            high = middle
+        places = range(low, high, max(1, (high - low) // PROBES))
+        query = sa.select(entries.c.number, entries.c.time).where(entries.c.number.in_(list(places)))
+        earlier = [number for number, there in connection.execute(query) if there < time]
+        low = max(earlier, default=low - 1) + 1
+        high = next((place for place in places if place >= low), high)
     return low

@@ -11,7 +11,7 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca import authority
 from sshjit_ca import state as states
-from sshjit_ca.log import verification
+from sshjit_ca.log import pages, verification
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.service.standby import PATIENCE, Time
 from sshjit_ca.storage.database import open_engine
@@ -202,6 +202,18 @@ def test_an_address_that_is_none_or_of_another_database_is_refused() -> None:
             open_engine(address)
         assert refused.value.code == "bad_database"
     assert open_engine("postgresql://u@/x?host=/run").dialect.driver == "psycopg"
+
+
+def test_the_first_entry_of_a_time_is_found_among_many(ca: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(12):
+        ca.later(7)
+        ca.native(ALICE)
+    times = [row.entry.time for row in ca.store.rows()]
+    for probes in (1, 2, 3, 64):
+        monkeypatch.setattr(pages, "PROBES", probes)
+        for time in range(times[0] - 1, times[-1] + 3):
+            there = next((at for at, each in enumerate(times) if each >= time), len(times))
+            assert pages.first_at(ca.store, time) == pages.end_at(ca.store, time) == there
 
 
 def test_a_database_without_tables_says_what_to_do(ca: Installation) -> None:
