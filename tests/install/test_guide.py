@@ -149,6 +149,14 @@ def test_what_init_made_is_owned_as_the_guide_says(machines: Machines) -> None:
         == ["644", "root:root"] * 2
     )
     ca.sh("/opt/ssh-jit/bin/ssh-jit-ca doctor")
+    said = ca.sh("/opt/ssh-jit/bin/ssh-jit-web init --tls /etc/ssl/access.key /etc/ssl/access.pem", code=2)
+    assert "are not a certificate and its key" in said
+    unit = ca.path("/etc/systemd/system/ssh-jit-probe.timer")
+    text = unit.read_text()
+    unit.write_text(f"{text}# mine\n")
+    assert f"{unit.name}, which differs from this release's" in ca.sh("/opt/ssh-jit/bin/ssh-jit-ca init")
+    assert unit.read_text() == f"{text}# mine\n"
+    unit.write_text(text)
 
 
 def test_whoever_is_not_root_is_told_what_is_left(machines: Machines) -> None:

@@ -53,6 +53,7 @@ def test_the_example_is_a_configuration(tmp_path: Path) -> None:
         ({"trusted_proxies": '["0.0.0.0/0"]'}, "is everybody"),
         ({"trusted_proxies": '["::/0"]'}, "is everybody"),
         ({"trusted_proxies": '["10.0.0.0/8"]', "proxy_hops": "1"}, "not both"),
+        ({"tls_certificate": '"cert.pem"'}, "belong together"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, changes: dict[str, str], said: str) -> None:
