@@ -49,6 +49,8 @@ class Cluster:
     fronts: tuple[Front, ...]
     server: Postgres
     proxy: Proxy
+    database: str
+    """The front ends'."""
     offset: float = 0.0
     _turn: Iterator[int] = field(default_factory=itertools.count)
 
@@ -111,7 +113,7 @@ def running(home: Path) -> Iterator[Cluster]:
         shared, ports = proxy.address(server, server.bare()), free_ports(2)
         fronts = tuple(Front(_front_config(home, at, port, shared), port) for at, port in enumerate(ports))
         processes: list[CaProcess] = []
-        cluster = Cluster(home, ca, processes, fronts, server, proxy)
+        cluster = Cluster(home, ca, processes, fronts, server, proxy, shared)
         stack.callback(cluster.end)
         for config, name in zip(configs, NAMES, strict=True):
             processes.append(CaProcess.start(config, home / f"{name}-admin.sock"))
@@ -322,4 +324,7 @@ def for_minutes(home: Path, minutes: float, chance: random.Random) -> int:
         print(f"  errors that people met: {dict(ledger.answers.most_common(8))}")
         for problem in wrong[:40]:
             print(f"  VIOLATION {problem}")
+        if wrong:
+            _, mark, trace = cluster.logs().partition("Traceback (most recent call last)")
+            print(f"{mark}{trace[:4000]}")
     return len(wrong)

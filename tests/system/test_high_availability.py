@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sshjit_web.ca_client import log_size
+from sshjit_web.shared_memory import SharedMemory
+from sshjit_web.store import Store, open_engine
 from tests.faults import cluster as clusters
 from tests.faults.cluster import Cluster, Play
 
@@ -28,6 +31,10 @@ def test_t63_whatever_fails_no_certificate_is_lost_or_doubled_and_the_service_is
         time.sleep(1)
     certificates, approvals = len(play.crowd.ledger.certificates), play.approval.done
     assert play.end() == []
+    memory = Store(open_engine(cluster.database))
+    note = SharedMemory(memory).checkpoint()
+    memory.close()
+    assert log_size(note) > certificates / 2  # what the front ends know of the log, and greet each CA with
     assert len(play.back) == len(clusters.PLAYS) + 2  # being paused and waking up are two; an upgrade is of two kinds
     assert certificates > 100
     assert approvals > 3

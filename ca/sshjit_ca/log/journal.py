@@ -70,6 +70,8 @@ class Journal:
         """Somebody holds a checkpoint that this log does not continue: nothing more is written."""
         self._continued: dict[str, None] = {}
         """Notes of others that it continues, some of the newest."""
+        self._unchecked = ""
+        """A note of somebody else's that came while the database was away: nothing is written before it is held."""
 
     def read(self) -> None:
         """Folds the log, and holds it against its checkpoint and the one remembered elsewhere.
@@ -161,10 +163,11 @@ class Journal:
         """
         if note in {"", self.checkpoint} or note in self._continued or self.contradicted is not None:
             return None
-        point = held_elsewhere.signed(note, Succession.of(self._first, self._store))
-        if point is None or point.origin != self._origin or (point.size > self.durable and self._is_behind(point.size)):
+        try:
+            self.contradicted = self._contradiction(note)
+        except Failed:
+            self._unchecked = note  # the database is away, and with it whatever could be written
             return None
-        self.contradicted = held_elsewhere.contradiction(point, self._tree, self.durable, self._store)
         if self.contradicted is not None:
             self._pinned.keep_checkpoint(note)
             return self.contradicted
@@ -172,6 +175,12 @@ class Journal:
             del self._continued[next(iter(self._continued))]
         self._continued[note] = None
         return None
+
+    def _contradiction(self, note: str) -> Failed | None:
+        point = held_elsewhere.signed(note, Succession.of(self._first, self._store))
+        if point is None or point.origin != self._origin or (point.size > self.durable and self._is_behind(point.size)):
+            return None
+        return held_elsewhere.contradiction(point, self._tree, self.durable, self._store)
 
     def _is_behind(self, size: int) -> bool:
         """Whether the database has what is missing here: then another CA writes, and this one hears of it soon."""
@@ -249,6 +258,10 @@ class Journal:
         """Makes the batch durable, with a signed checkpoint over all of it."""
         if not self._rows:
             return
+        unchecked, self._unchecked = self._unchecked, ""
+        self.hold_against(unchecked)
+        if self._unchecked:
+            raise Failed("not_signing", "the log cannot be read; nothing was signed", hint="try again in a moment")
         if self.contradicted is not None:
             raise self.contradicted
         signer = self._signer()

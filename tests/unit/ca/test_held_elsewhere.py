@@ -14,6 +14,7 @@ from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock, Kept
 from sshjit_ca.operations import restore
 from sshjit_ca.service.standby import Time
+from sshjit_ca.storage.store import Store
 from sshjit_web.ca_client import CaClient
 from tests.support.ca_sockets import serving_sockets
 from tests.support.installation import ALICE, Installation, make_key
@@ -116,6 +117,23 @@ def test_t64_a_front_end_says_what_it_holds_before_it_asks_for_anything(aged: Ag
         client.close()
     assert found.value.code == "log_rolled_back"
     aged.ca.stop()
+
+
+def test_t64_a_checkpoint_that_came_while_the_database_was_away_is_held_before_anything_is_written(
+    aged: Aged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = aged.ca
+    with monkeypatch.context() as away:
+
+        def silent(*_: object) -> None:
+            raise Failed("database_silent", "the log's database does not answer")
+
+        away.setattr(Store, "of_kinds", silent)
+        assert ca.say(m.Health(2, aged.note), m.HealthReply).ready  # nobody knows better yet
+    before = ca.store.head()
+    assert refused(ca, aged.login) == "log_rolled_back"
+    assert ca.store.head() == before
+    ca.stop()
 
 
 def test_a_front_end_learns_the_newest_checkpoint_from_the_ca_itself(aged: Aged) -> None:

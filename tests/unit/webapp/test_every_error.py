@@ -25,7 +25,15 @@ AT_THE_CA = ("ca/sshjit_ca", "sshjit")
 AT_THE_FRONT_END = ("webapp/sshjit_web",)
 OPERATORS = ("cli", "operations", "report", "machine", "migrations", "notify")
 """Folders whose errors only a command of the operator's shows."""
-AT_THE_START = ("config.py", "notify_config.py", "migrate.py", "serve.py", "settings.py", "providers.py")
+AT_THE_START = (
+    "config.py",
+    "move_command.py",
+    "notify_config.py",
+    "migrate.py",
+    "serve.py",
+    "settings.py",
+    "providers.py",
+)
 """Files whose errors end a program before it answers anybody."""
 DETAIL = "postgresql://ssh_jit@db.internal:5432/x, /var/lib/ssh-jit-ca/ca.db, uid 997"
 HINT = "chown root /var/lib/ssh-jit-ca; ssh-jit-ca restore"
