@@ -269,6 +269,20 @@ def test_a_syslog_that_went_away_is_said_and_connected_to_again(ca: Installation
         sender.close()
 
 
+def test_a_syslog_that_closed_its_end_is_noticed_before_something_is_lost(ca: Installation) -> None:
+    """TCP takes what is written first into such a connection, and nobody reads it."""
+    clock = Time()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept = only(Place("siem", syslog=parse_syslog(f"syslog://127.0.0.1:{server.getsockname()[1]}")))
+        send(kept, write(ca), clock)
+        with closing(server.accept()[0]) as channel:
+            channel.settimeout(PATIENCE)
+            assert channel.recv(65536)
+        clock.now += EVERY
+        send(kept, write(ca), clock)
+        assert "the connection was closed" in problem(kept)
+
+
 def test_a_unix_socket_takes_a_datagram(ca: Installation, tmp_path: Path) -> None:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as daemon:
         daemon.bind(str(tmp_path / "log"))

@@ -145,6 +145,17 @@ def test_another_log_is_not_gone_on_with(ca: Installation, tmp_path: Path) -> No
     assert error.value.code == "log_shorter"
 
 
+def test_what_the_cursor_does_not_know_is_cut_off(ca: Installation, tmp_path: Path) -> None:
+    """Whether or not anything comes after it."""
+    write(ca)
+    cursor, output = tmp_path / "cursor", tmp_path / "out"
+    to_file(ca, wish(cursor, "jsonl"), output)
+    known = output.read_text()
+    output.write_text(f"{known}half a li")
+    to_file(ca, wish(cursor, "jsonl"), output)
+    assert output.read_text() == known
+
+
 def test_a_file_that_became_shorter_is_not_gone_on_with(ca: Installation, tmp_path: Path) -> None:
     write(ca)
     cursor, output = tmp_path / "cursor", tmp_path / "out"

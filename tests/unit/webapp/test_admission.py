@@ -9,10 +9,12 @@ import pytest
 
 from sshjit.errors import Failed, Refused
 from sshjit.rates import MOST, Rates
+from sshjit_web import errors
 from sshjit_web.gateway import Head
 from sshjit_web.server import threads
 from sshjit_web.server.admission import Admission
 from sshjit_web.server.threads import Threads
+from tests.support.in_process_ca import FrontEnd
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -105,6 +107,17 @@ def test_nobody_is_taken_who_would_wait_longer_than_those_before_did(monkeypatch
         made.stop()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("code", "later"), [("busy", "5"), ("too_fast", "5"), ("denied_lately", None), ("ca_down", None)]
+)
+def test_who_may_try_again_soon_is_told_when(world: FrontEnd, code: str, later: str | None) -> None:
+    with world.app.test_request_context("/api/v1/requests", base_url=world.origin):
+        error = Failed(code, "x") if code in {"busy", "ca_down"} else Refused(code, "x")
+        answer = errors._json(error, errors.status_of(error))
+    assert answer.headers.get("Retry-After") == later
+    assert answer.status_code == (503 if isinstance(error, Failed) else 429)
 
 
 def _wait(event: threading.Event) -> None:

@@ -116,11 +116,12 @@ def test_a_command_has_one_trace_or_the_one_that_it_was_given(given: str, known:
 
 
 def test_a_frame_without_a_trace_is_as_it_was_and_with_a_wrong_one_is_refused() -> None:
-    body = b'{"v":1,"id":7,"type":"health","body":{"version":2},"version":2%s}'
+    body = b'{"v":1,"id":7,"type":"sign_user","body":{"login_id":"a","request":"b"},"version":2%s}'
+    asked = m.SignUser("a", "b")
     origin, message = frames.read(body % b"", lambda _: True)
-    assert (origin.trace, message) == ("", m.Health(2))
+    assert (origin.trace, message) == ("", asked)
     origin, message = frames.read(body % b',"trace":"%s"' % TRACE.encode(), lambda _: True)
-    assert (origin.trace, message) == (TRACE, m.Health(2))
+    assert (origin.trace, message) == (TRACE, asked)
     for wrong in (b'"x"', b"7", b'"%s"' % TRACE.upper().encode(), b'"%s\\n"' % TRACE.encode()):
         with pytest.raises(Invalid):
             frames.read(body % b',"trace":%s' % wrong, lambda _: True)
