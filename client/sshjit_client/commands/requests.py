@@ -171,9 +171,10 @@ def done(machine: Machine, options: Options) -> int:
     """Ends the named access, or the only one that is open."""
     _, api = resolve_request.signed_in(machine)
     grants = resolve_request.open_access(api, options.what, "done")
-    ended = [api.close("end", grant.id) for grant in grants]
-    over = {grant.id for grant in grants}
-    kept_certificates.remove(machine, over)
+    ended = []
+    for grant in grants:
+        ended.append(api.close("end", grant.id))
+        kept_certificates.remove(machine, {grant.id})  # at once: the next one may not be ended
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
     for request in ended:

@@ -6,7 +6,7 @@ import time
 
 from sshjit import durations, names, wire
 from sshjit.api.views import RequestState, RequestView
-from sshjit.errors import FAMILIES, SshJitError
+from sshjit.errors import SshJitError
 from sshjit.terminal_text import fitted, inert, wrap
 from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.basic import SAME_CLOCK
@@ -49,7 +49,7 @@ def status(machine: Machine, options: Options) -> int:
     if options.json:
         _print_json(machine, session, api, requests, name)
         if problem:
-            raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)
+            raise problem
         return ExitCode.OK
     rows = [
         ["server", f"{settings.url} ({settings.installation})"],
@@ -69,7 +69,7 @@ def status(machine: Machine, options: Options) -> int:
         listed = request_text.requests(shown, now, theirs=False, columns=table_width(), page=api.page_of)
         machine.terminal.out(f"\nrequests\n\n{listed}")
     if problem:
-        raise FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint)  # what works is shown already
+        raise problem  # what works is shown already
     if name is not None:
         _explain(machine, name, certificates, shown)
         bundle = trusted_bundle.current(machine, settings).bundle
@@ -118,7 +118,7 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
     }
     for gone in kept_certificates.remove(machine, over):
         principals, request = " ".join(gone.principals), gone.key_id.partition(" ")[0]
-        machine.terminal.say(f"removed the certificate for {principals}: its request is {over[request]}")
+        machine.terminal.say(f"removed the certificate for {principals}: its request is {over.get(request, 'over')}")
 
 
 def _explain(machine: Machine, host: str, certificates: list[Kept], shown: tuple[RequestView, ...]) -> None:

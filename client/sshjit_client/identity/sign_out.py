@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sshjit_client.console import times
 from sshjit_client.ssh import agent_certificates, certificate_index, sharing
-from sshjit_client.storage import logins
+from sshjit_client.storage import logins, paths
 from sshjit_client.storage.logins import Session
 from sshjit_client.storage.machine import Machine
 
@@ -22,7 +22,7 @@ def forget(machine: Machine) -> None:
     name = machine.settings().name
     closed = logins.close(machine.environ, name)  # from now on nobody puts anything into an agent by them
     folders = logins.folders(machine.environ, name)
-    agents, wanted = agent_certificates.agents(machine.environ, folders), _of(closed, folders)
+    agents, wanted = agent_certificates.agents(machine.environ, folders), _of(closed, folders, _kept_by_others(machine))
     for agent in agents:
         if end := agent_certificates.hidden(agent, folders, time.time()):
             text = f"the agent {agent.path} does not show your certificates: if it is locked (ssh-add -x), it has them"
@@ -54,26 +54,41 @@ def withdraw(machine: Machine, over: Iterable[Session]) -> None:
         folders = [folder for folder in logins.folders(machine.environ, name) if folder.name in logins_of]
         current = logins.current(machine.environ, name, 0)
         agents = agent_certificates.agents(machine.environ, folders)
-        agent_certificates.take_out(agents, _of(over, folders, current.public if current else ""))
+        others = _kept_by_others(machine)
+        agent_certificates.take_out(agents, _of(over, folders, others, current.public if current else ""))
 
 
-def _of(over: Iterable[Session], folders: Iterable[Path], current: str = "") -> Callable[[bytes], bool]:
+def _kept_by_others(machine: Machine) -> set[bytes]:
+    """The certificates of the other installations' sign-ins on this machine: one key may serve several."""
+    name = machine.settings().name
+    others = (one for one in paths.installations(machine.environ) if one != name)
+    return _kept(folder for other in others for folder in logins.folders(machine.environ, other))
+
+
+def _of(
+    over: Iterable[Session], folders: Iterable[Path], others: set[bytes], current: str = ""
+) -> Callable[[bytes], bool]:
     """Whether a blob in an agent is of these sign-ins: by a key that was made for one, or a certificate of ours.
 
-    A key of the person's own (``login --key``) stays. Where it is the ``current`` sign-in's too, only those of its
-    certificates are meant that are kept in these folders.
+    A key of the person's own (``login --key``) stays, and what ``others`` keep by it. Where it is the ``current``
+    sign-in's too, only those of its certificates are meant that are kept in these folders.
     """
     made, own = set[str](), set[str]()
     for session in over:
         (made if Path(session.key).parent == Path(session.folder) else own).add(_line(session.public))
     own -= {_line(current)}
-    kept = {blob for folder in folders for path in folder.glob("*/*-cert.pub") if (blob := _blob_in(path))}
+    kept = _kept(folders)
 
     def is_of(blob: bytes) -> bool:
         line = agent_certificates.key_line(blob)
-        return line in made or blob in kept or (line in own and _is_ours(blob))
+        return line in made or blob in kept or (line in own and _is_ours(blob) and blob not in others)
 
     return is_of
+
+
+def _kept(folders: Iterable[Path]) -> set[bytes]:
+    """The certificates in the folders of sign-ins."""
+    return {blob for folder in folders for path in folder.glob("*/*-cert.pub") if (blob := _blob_in(path))}
 
 
 def _is_ours(blob: bytes) -> bool:

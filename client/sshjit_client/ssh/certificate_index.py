@@ -139,7 +139,8 @@ def typed_line(args: ConnectionArgs, reason: str) -> str:
 def _differs(args: ConnectionArgs, second: bytes) -> bool:
     """Whether something was typed that the second line does not say."""
     duration, _, reason = second.decode("utf-8", "replace").removeprefix(TYPED).rstrip("\n").partition(" ")
-    return bool(args.start) or (args.duration or duration) != duration or (args.reason.strip() or reason) != reason
+    typed = " ".join(args.reason.split())
+    return bool(args.start) or (args.duration or duration) != duration or (typed or reason) != " ".join(reason.split())
 
 
 def any_live(folder: str) -> bool:

@@ -131,8 +131,22 @@ def keep_typed(args: ConnectionArgs, content: bytes, state: Path) -> None:
     path = folder / sha256(content).hexdigest()[:32]
     if not path.exists():  # else it would look changed
         files.write(path, content, durable=False)
-    args.typed = [word.replace(args.config, str(path)) for word in args.typed]
+    command = len(args.typed) - len(args.command)
+    args.typed[:command] = _with_config(args.typed[:command], args.config, str(path))
     args.config = str(path)
+
+
+def _with_config(words: list[str], old: str, new: str) -> list[str]:
+    """The words with another value for ``-F``, in a word of its own or behind its letter; all others as they are."""
+    value, changed = False, []
+    for word in words:
+        is_short = word.startswith("-") and not word.startswith("--")
+        if value and word == old:
+            changed.append(new)
+        else:
+            changed.append(word.removesuffix(old) + new if is_short and word.endswith(f"F{old}") else word)
+        value = is_short and word.endswith("F")
+    return changed
 
 
 def own(args: ConnectionArgs) -> Own:

@@ -10,13 +10,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import sshcert
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit_client.identity import sign_out
 from sshjit_client.plain_ssh import ensure
 from sshjit_client.ssh import agent, agent_certificates, certificate_index, own_known_hosts, private_key, sshconfig
 from sshjit_client.ssh.agent import Agent, Destination
@@ -524,3 +526,22 @@ def test_a_hardware_key_signs_in_and_logs_in_and_its_certificate_stays_a_file(wo
     shown = next((world.laptop.state / "open").glob("*-cert.pub")).read_text()
     assert shown.startswith("sk-ssh-ed25519-cert-v01@openssh.com ")
     assert world.laptop.run("login").returncode == 0
+
+
+def test_what_another_installation_keeps_by_the_same_key_of_the_person_stays(tmp_path: Path) -> None:
+    """One key of theirs may serve two installations: the sign-out from one takes nothing of the other's away."""
+    own, blobs = tmp_path / "own", []
+    make_key(own)
+    for name in ("one", "other"):
+        what = ["-I", f"req-{name:0<16}", "-n", "deploy@web1", "-V", "+5m", "-z", "7"]
+        subprocess.run(["ssh-keygen", "-q", "-s", str(own), *what, f"{own}.pub"], check=True)
+        folder = tmp_path / name / "open"
+        folder.mkdir(parents=True)
+        line = Path(f"{own}-cert.pub").read_text()
+        (folder / "web1-cert.pub").write_text(line)
+        blobs.append(agent_certificates.blob_of(line))
+    session = SimpleNamespace(key=str(own), folder=str(tmp_path / "one"), public=Path(f"{own}.pub").read_text())
+    others = sign_out._kept([tmp_path / "other"])
+    is_of = sign_out._of([cast("logins.Session", session)], [tmp_path / "one"], others)
+    assert [is_of(blob) for blob in blobs] == [True, False]
+    assert sign_out._of([cast("logins.Session", session)], [], set())(blobs[0]), "though its file is gone"

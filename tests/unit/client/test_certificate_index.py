@@ -133,6 +133,15 @@ def test_a_reason_that_is_typed_again_is_known_again(tmp_path: Path, reason: str
     assert certificate_index.live_config(connection_args.read(["--reason", "other", "web1"]), [str(state)]) == ""
 
 
+@pytest.mark.parametrize("reason", ["fix\tthe db", "fix\nthe db ", "fix\u00a0the db"])
+def test_a_reason_that_was_pasted_with_other_blanks_is_known_again(tmp_path: Path, reason: str) -> None:
+    state, now = tmp_path / "state", int(time.time())
+    args = connection_args.read(["--reason", reason, "web1"])
+    lines = f"{certificate_index.HEAD}{now + 60}\n{certificate_index.typed_line(args, 'fix the db')}\n"
+    path = entry(state, ["web1"], lines)
+    assert certificate_index.live_config(args, [str(state)]) == str(path)
+
+
 @pytest.mark.parametrize("first", ["", "# ssh-jit until\n", "# ssh-jit until x\n", "# ssh-jit until -1\n", "Host *\n"])
 def test_a_damaged_entry_is_not_alive(tmp_path: Path, first: str) -> None:
     entry(tmp_path / "state", ["web1"], first)

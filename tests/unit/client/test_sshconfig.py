@@ -168,3 +168,18 @@ def test_our_lines_count_beside_the_system_wide_files_of_anybodys_choice(
     tmp_path: Path, own: str, words: list[str], files: str
 ) -> None:
     assert said(tmp_path, own, [*words, "web1"])["globalknownhostsfile"] == f"{files}{tmp_path / 'web1.known'}"
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["-F", "a", "alpha", "cat", "data"], ["-F", "{}", "alpha", "cat", "data"]),
+        (["-4Fa", "a", "-F", "a"], ["-4F{}", "a", "-F", "{}"]),
+        (["-Fa", "-l", "a", "alpha", "cat", "a"], ["-F{}", "-l", "a", "alpha", "cat", "a"]),
+    ],
+)
+def test_only_the_file_that_f_names_is_another(words: list[str], typed: list[str], tmp_path: Path) -> None:
+    args = connection_args.read(words)
+    sshconfig.keep_typed(args, b"Host *\n", tmp_path)
+    assert Path(args.config).read_bytes() == b"Host *\n"
+    assert args.typed == [word.format(args.config) for word in typed]
