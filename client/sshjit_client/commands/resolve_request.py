@@ -66,7 +66,7 @@ def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestV
     live = [request for request in api.requests("mine", _OPEN).requests if request.extends is None]
     if prefix is not None:
         there = _begun(api, [request for request in live if names.lowered(prefix) in request.hosts])
-        return there or [_open(prefix, live)]
+        return there or [_open(api, prefix, live)]
     live = _begun(api, live)
     if len(live) > 1:
         named = ", ".join(f"{request_text.short(request.id)} ({request_text.what(request)})" for request in live)
@@ -75,16 +75,18 @@ def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestV
     return live
 
 
-def _open(prefix: str, live: list[RequestView]) -> RequestView:
-    """``matching``, for what may be meant for a host."""
+def _open(api: FullApi, prefix: str, live: list[RequestView]) -> RequestView:
+    """``matching``, for what may be meant for a host; of an id that is over it says so."""
     try:
         return matching(prefix, live)
     except Invalid as error:
         if error.code != "unknown_request":
             raise
-        raise Invalid(
-            error.code, f"nothing of yours is open at {names.show(prefix)}", hint="ssh-jit requests"
-        ) from None
+    if not prefix.startswith("req-"):
+        raise Invalid("unknown_request", f"nothing of yours is open at {names.show(prefix)}", hint="ssh-jit requests")
+    closed = matching(prefix, api.requests("mine", Filter(find=_whole(prefix))).requests)
+    text = f"{request_text.short(closed.id)} is not open: {request_text.state_text(closed, now(api))}"
+    raise Invalid("unknown_request", text, hint=f"ssh-jit show {closed.id}")
 
 
 def _begun(api: FullApi, requests: list[RequestView]) -> list[RequestView]:

@@ -20,6 +20,8 @@ from sshjit_client.ssh import program
 
 SIGNING = 150
 """Seconds that a person has to touch a key or to answer an agent: less than a challenge lives."""
+UNATTENDED = 60
+"""Seconds that a program has that asks nobody: enough for a busy machine and a ``Match exec`` over the network."""
 _NO_ERROR = ("debug1:", "debug2:", "debug3:", "OpenSSH_", "Warning:")
 """How the lines begin that ``ssh -v`` prints, and what it goes on after."""
 _UNKNOWN_OPTION = re.compile(r"Bad configuration option: (\w+)")
@@ -27,7 +29,7 @@ _UNKNOWN_OPTION = re.compile(r"Bad configuration option: (\w+)")
 
 def make_key(path: Path) -> None:
     """Makes an Ed25519 key without a passphrase at ``path``, with its ``.pub``."""
-    _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)])
+    _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], seconds=UNATTENDED)
 
 
 def public_key(private: Path) -> sshkey.PublicKey:
@@ -78,7 +80,7 @@ def verify(line: str, namespace: str, data: bytes, signature: str) -> bool:
         signers.write_text(f'it namespaces="{namespace}" {line}\n', "ascii")
         armoured.write_text(signature, "utf-8")
         command = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", "it", "-n", namespace, "-s", str(armoured)]
-        return _start(command, data).returncode == 0
+        return _start(command, data, UNATTENDED).returncode == 0
 
 
 class RunningQuery:
@@ -108,7 +110,7 @@ class RunningQuery:
     def answer(self) -> dict[str, str]:
         """Its values by lower-case keyword; the first line of each counts."""
         values: dict[str, str] = {}
-        for line in _output(_ended(self._process, self._text)).splitlines():
+        for line in _output(_ended(self._process, self._text, UNATTENDED)).splitlines():
             keyword, _, value = line.partition(" ")
             values.setdefault(keyword.lower(), value)
         return values
@@ -132,6 +134,16 @@ def effective(words: list[str], config: Path) -> dict[str, str]:
     return RunningQuery(words, config.read_text("utf-8", "surrogateescape")).answer()
 
 
+def output_of(command: list[str]) -> str:
+    """What a program prints that asks nobody, also where it fails.
+
+    Raises:
+        Failed: ``openssh_failed``: it has not ended in time; ``openssh_missing``.
+
+    """
+    return _start(command, b"", UNATTENDED).stdout.decode("utf-8", "replace")
+
+
 def _scratch() -> AbstractContextManager[str]:
     import tempfile  # noqa: PLC0415  # a connection does not need it
 
@@ -144,12 +156,17 @@ def _run(command: list[str], *, input_from_terminal: bool = False, seconds: floa
 
 def _output(done: subprocess.CompletedProcess[bytes]) -> str:
     if done.returncode != 0:
-        what, problem = Path(done.args[0]).name, _problem(done.stderr.decode("utf-8", "replace"))
+        what, problem = _name(done.args), _problem(done.stderr.decode("utf-8", "replace"))
         hint = ""
         if option := _UNKNOWN_OPTION.search(problem):
             hint = f"if another ssh reads it, write before it: IgnoreUnknown {option[1]}"
         raise Failed("openssh_failed", f"{what} failed: {problem or f'exit {done.returncode}'}", hint=hint)
     return done.stdout.decode("utf-8", "replace")
+
+
+def _name(command: object) -> str:
+    """The program's name; ``command``: its words, as we started it."""
+    return Path(str(command[0])).name if isinstance(command, list) else str(command)
 
 
 def _problem(errors: str) -> str:
@@ -182,5 +199,9 @@ def _ended(
             output, errors = process.communicate(stdin, seconds)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise Failed("openssh_failed", f"nobody answered within {seconds:g} s") from None
+            who = "nobody" if stdin is None else f"{_name(process.args)} has not"
+            raise Failed("openssh_failed", f"{who} answered within {seconds:g} s") from None
+        except BaseException:  # Ctrl-C, or the end of a deadline: ``with`` would wait for the program before it goes on
+            process.kill()
+            raise
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

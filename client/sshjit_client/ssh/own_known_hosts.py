@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sshjit import sshkey
+from sshjit_client.ssh import openssh
 
 _CA, _REVOKED = "@cert-authority", "@revoked"
 """The first word of a line about a CA, or about a key that counts no more."""
@@ -40,6 +40,5 @@ def _lines(name: str, values: Mapping[str, str]) -> Iterator[list[str]]:
     for path in (Path(path).expanduser() for path in paths):
         if path.is_file():
             command = ["ssh-keygen", "-F", name, "-f", str(path)]
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-            lines = done.stdout.decode("utf-8", "replace").splitlines()
+            lines = openssh.output_of(command).splitlines()
             yield from (line.split() for line in lines if line.strip() and not line.startswith("#"))

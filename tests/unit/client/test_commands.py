@@ -125,6 +125,19 @@ def test_an_extension_is_asked_for_and_waited_for(alice: Laptop, server: ClientS
     )
 
 
+def test_an_id_whose_access_is_over_is_no_host(alice: Laptop, server: ClientServer) -> None:
+    """Its words: what became of it, and where to look; an id of nobody is no request."""
+    alice.run("request", "web1")
+    (request,) = server.requests()
+    assert alice.run("done", request).returncode == 0
+    for typed in (request, request[:12]):
+        again = alice.run("done", typed)
+        wanted = f"ssh-jit: {request[:12]} is not open: {server.view(request).state.value}\n"
+        assert (again.returncode, again.stderr) == (2, f"{wanted}hint: ssh-jit show {request}\n")
+    assert "there is no request req-zzzz" in alice.run("done", "req-zzzz").stderr
+    assert "nothing of yours is open at 'web1'" in alice.run("done", "web1").stderr
+
+
 def test_more_time_is_asked_about_only_where_there_is_some(alice: Laptop, server: ClientServer) -> None:
     """At a terminal: where the rule gives none, the person is told so, and types no reason in vain."""
     alice.run("request", "web1")

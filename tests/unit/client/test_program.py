@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sshjit.errors import Failed
-from sshjit_client.ssh import openssh, program
+from sshjit_client.ssh import openssh, own_known_hosts, program
 
 
 def executable(path: Path, text: str = "#!/bin/sh\n") -> Path:
@@ -141,3 +143,66 @@ def test_the_first_line_about_an_error_is_shown(
         openssh.RunningQuery(["--", "web1"], "").answer()
     assert error.value.message.startswith(f"ssh failed: {shown}")
     assert error.value.hint == ("if another ssh reads it, write before it: IgnoreUnknown x" if "Bad" in errors else "")
+
+
+def _make_key(folder: Path) -> None:
+    openssh.make_key(folder / "key")
+
+
+def _verify(_: Path) -> None:
+    openssh.verify("ssh-ed25519 AAAA", "file", b"", "")
+
+
+def _query(_: Path) -> None:
+    openssh.RunningQuery(["--", "web1"], "").answer()
+
+
+def _known(folder: Path) -> None:
+    (folder / "known_hosts").write_text("")
+    own_known_hosts.has("web1", {"userknownhostsfile": str(folder / "known_hosts")})
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """OpenSSH programs that never end; the file that they write their process id to."""
+    pid = tmp_path / "pid"
+    for name in ("ssh", "ssh-keygen"):
+        executable(tmp_path / "bin" / name, f"#!/bin/sh\necho $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 600\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return pid
+
+
+@pytest.mark.parametrize("run", [_make_key, _verify, _query, _known])
+def test_no_program_that_asks_nobody_is_waited_for_for_ever(
+    tmp_path: Path, hanging: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[Path], None]
+) -> None:
+    """A key is made under the lock of sign-ins: one that hangs would hold up all others."""
+    monkeypatch.setattr(openssh, "UNATTENDED", 2)
+    with pytest.raises(Failed, match=r"ssh(-keygen)? has not answered within 2 s") as error:
+        run(tmp_path)
+    assert error.value.code == "openssh_failed"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(hanging.read_text()), 0)
+
+
+class _Over(BaseException):
+    """What a deadline raises."""
+
+
+def test_a_deadline_ends_the_program_that_it_meets(tmp_path: Path, hanging: Path) -> None:
+    """Otherwise its own end waits for the program, and the program lives on."""
+
+    def over(*_: object) -> None:
+        if hanging.exists():
+            raise _Over
+
+    earlier = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        with pytest.raises(_Over):
+            _make_key(tmp_path)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(hanging.read_text()), 0)
