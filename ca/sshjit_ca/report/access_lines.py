@@ -1,15 +1,15 @@
 """What one policy gives to whom on which hosts, as lines of a table.
 
-A rule is listed if it decides at some time of a week (``sshjit.policy.analysis``). Denies that hold only at times are
-named and do not remove a line. Hosts that no rule can tell apart are looked at once, and so are people who hold the
-same roles.
+A rule is listed if it decides at some time of a week (``sshjit.policy.analysis``) for a request from somewhere. Denies
+that hold only at times, or only from some places, are named and do not remove a line. Hosts that no rule can tell apart
+are looked at once, and so are people who hold the same roles.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from sshjit import durations
@@ -17,6 +17,7 @@ from sshjit.names import lowered
 from sshjit.policy import Bastion, Host, Policy, words
 from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
 from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
+from sshjit.policy.networks import one_of_each
 from sshjit.policy.owners import ends_on
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
@@ -173,11 +174,22 @@ def _allowed(
             continue
         access = Access(holder, host, login, action, break_glass)
         denies = policy.denies(access)
-        for rule, _ in policy.decisions(access):
+        for rule in _deciding(policy, access, denies):
             hours = policy.timeline.open_during(rule.match.schedule)
             suspending = [deny for deny in denies if policy.timeline.open_during(deny.match.schedule) & hours]
             there = ends_on(policy.policy.owners, roles, host.by_label)
             yield _terms(rule, there, suspending), OWN if login == profile.unix_name == SOMEBODY else login
+
+
+def _deciding(policy: PolicyOverTime, access: Access, denies: Iterable[DenyRule]) -> Iterable[AllowRule]:
+    """Each rule that decides at some time for a request from somewhere; ``denies`` are those that match from anywhere.
+
+    A deny on networks takes nothing away alone, since there is another place to ask from; several together may leave
+    none.
+    """
+    cidrs = [cidr for deny in denies if deny.match.networks is not None for cidr in deny.match.networks.cidrs]
+    places = one_of_each(cidrs) if cidrs else [None]
+    return dict.fromkeys(rule for place in places for rule, _ in policy.decisions(replace(access, address=place)))
 
 
 def _terms(rule: AllowRule, roles: Mapping[str, int | None], suspending: Iterable[DenyRule]) -> Terms:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import Phase, given, settings
 
 from sshjit.policy import ASSUMED, Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
 from sshjit_ca.report.access_lines import Line, access_lines
@@ -22,6 +23,8 @@ from tests.unit.sshjit.test_policy_properties import HEAD, NOW, always_on_call, 
 DANA = "d-4 (partner)"
 
 
+PLACES = ("192.0.2.7", "10.1.2.3", "203.0.113.1")
+"""In each of the networks that denies of any policy here are about, and in none of them."""
 LOGINS = ("deploy", "postgres", "root", "alice", "nobody")
 
 
@@ -40,19 +43,21 @@ def said(lines: list[Line], own: str | None) -> set[tuple[str, str, str, str, st
 def by_the_clock(
     policy: Policy, who: Subject, hosts: list[Host], start: int
 ) -> Iterator[tuple[str, str, str, str, str]]:
-    """The same by ``evaluate``, asked every four hours for eight days with nothing wanting, from anywhere."""
+    """The same by ``evaluate``, asked every four hours for eight days with nothing wanting, from each place."""
     allows, break_glass = (
         tuple(replace(rule, networks=()) for rule in rules) for rules in (policy.allows, policy.break_glass)
     )
     policy = replace(policy, allows=allows, break_glass=break_glass)
-    for host, login, action, broken in product(hosts, LOGINS, ("shell", "command", *policy.actions), (False, True)):
+    places = PLACES if any(deny.match.networks for deny in policy.denies) else PLACES[:1]
+    actions = ("shell", "command", *policy.actions)
+    for host, login, action, broken, place in product(hosts, LOGINS, actions, (False, True), places):
         command = "id" if action == "command" else None
         ask = Ask(
             login,
             action,
             command,
             reason="CHG-1 because of it",
-            address="192.0.2.7",
+            address=place,
             break_glass=broken,
             ticket=ASSUMED,
         )
@@ -74,7 +79,9 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
     assert len(listed) > 10
 
 
-@settings(max_examples=20, deadline=None)
+@settings(
+    max_examples=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)  # shrinking takes minutes
 @given(policies(), subjects.filter(lambda who: "Passing" not in who.groups), inventories)
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
     who = always_on_call(who)
@@ -83,6 +90,25 @@ def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Hos
     owners = {} if who.unix_name is None else {who.unix_name: who.id}
     lines = access_lines(policy, {who.id: [claims]}, owners, hosts, NOW)
     assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))
+
+
+NETWORKS = 'networks = ["192.0.2.0/24"]\n'
+
+
+@pytest.mark.parametrize(
+    ("denied", "reached"), [((NETWORKS,), True), ((f"not_{NETWORKS}",), True), ((NETWORKS, f"not_{NETWORKS}"), False)]
+)
+def test_a_deny_on_networks_leaves_what_can_be_asked_for_from_elsewhere(
+    denied: tuple[str, ...], *, reached: bool
+) -> None:
+    text = f'{HEAD}[[allow]]\nname = "all"\nroles = ["a"]\nhosts = {{ env = "prod" }}\nlogins = ["root"]\n'
+    text += 'approvals = []\ngrant = "1h"\ncertificate = "5m"\n'
+    for number, place in enumerate(denied):
+        text += f'[[deny]]\nname = "deny-{number}"\nhosts = {{ env = "prod" }}\n{place}'
+    people = {"a-1": [Claims("acme", frozenset({"A"}), frozenset(), None, own_listed=False)]}
+    lines = access_lines(load(text), people, {}, [Host("h", "h", (("env", "prod"),))], NOW)
+    assert bool(lines) == reached
+    assert all("by deny-0" in line.terms.hours for line in lines)
 
 
 def test_a_unix_name_that_is_somebody_elses_is_not_ones_own() -> None:
