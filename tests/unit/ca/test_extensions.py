@@ -9,6 +9,8 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import entries, events
 from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.policy import Bounds
+from sshjit_ca.access import recheck
 from sshjit_ca.log.history import History
 from sshjit_ca.state import codec
 from tests.support import published_bundle
@@ -236,3 +238,18 @@ def test_the_log_tells_of_it_for_ever(ca: Installation) -> None:
         if not erased:
             ca.say(m.Forget(int(ca.time) - 40 * DAY, dry_run=False), m.ForgetReply, "admin")
             ca.restart()
+
+
+def test_what_waits_to_extend_a_grant_ends_with_the_role_of_who_approved_the_grant(ca: Installation) -> None:
+    midnight = 1_800_057_600
+    ca.later(midnight - 1200 - ca.time)
+    login, request = grant(ca)
+    assert request.ends == midnight + 2400
+    lead = 'lead = ["acme/group:SRE Leads"]'
+    ending = '[{ from = "acme/group:SRE Leads", until = 2027-01-15 }, "acme/email:erin@example.com"]'
+    asked = extend(ca, login, request).request
+    ca.change_policy(lead, f"lead = {ending}")
+    waiting = ca.context.state.requests[asked.id]
+    bounds = recheck.bounds_or_refusal(ca.context, waiting)
+    assert isinstance(bounds, Bounds)
+    assert bounds.ends_by == midnight, "Bob's role ends, and without him the grant would not be"
