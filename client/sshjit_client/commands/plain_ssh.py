@@ -48,6 +48,7 @@ def config(machine: Machine, options: Options) -> int:
         return _remove(machine, there, person)
     if options.check:
         return _check(machine, there, person)
+    there.require_lasting(machine.environ)
     chosen = _hosts(machine, there, person, options.host)
     if not options.write:
         text = ssh_config.inline(chosen, there) if options.inline else ssh_config.included(chosen, there)

@@ -2,6 +2,7 @@
 
 First by an alarm, which what handles errors on the way lets through, so that all that was begun is tidied up. Where it
 cannot get through (a name server that does not answer holds the whole program), the process ends a moment later.
+Windows has no alarm: there the process ends in that way alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -41,18 +42,26 @@ def over(name: str) -> Iterator[None]:
     last = threading.Timer(MOST + GRACE, _leave, (f"ssh-jit: {failure.in_one_line(name, error)}",))
     last.daemon = True
     last.start()
-    before = signal.signal(signal.SIGALRM, _alarm)
-    signal.setitimer(signal.ITIMER_REAL, MOST)
     try:
+        with _alarm_set() if hasattr(signal, "setitimer") else nullcontext():
+            yield
+    except _TimeOver:
+        raise error from None
+    finally:
+        last.cancel()
+
+
+@contextmanager
+def _alarm_set() -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, _alarm)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, MOST)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    except _TimeOver:
-        raise error from None
     finally:
         signal.signal(signal.SIGALRM, before)
-        last.cancel()
 
 
 def _alarm(_: int, __: FrameType | None) -> NoReturn:

@@ -116,7 +116,7 @@ def _draw(machine: Machine, session: Session, there: Layout, name: str, wanted: 
         session,
         replace(checked, host=name),
         bundle=bundle,
-        values={"identityagent": known.agent} if known else {},
+        values=known.values if known else {},
         folder=there.folder.parent,
         skew=api.certain_skew,
     )
@@ -186,7 +186,9 @@ def _follow(
     if now == known:
         return
     changed = hosts.PlainHosts(tuple(now if host == known else host for host in written.hosts), written.created)
-    write(Layout.of(machine), changed)
+    there = Layout.of(machine)
+    there.require_lasting(machine.environ)
+    write(there, changed)
     machine.terminal.say(f"{known.name} has moved: connect again")
 
 

@@ -18,7 +18,7 @@ SPARE = 5  # seconds that a certificate must still live, so that there is time t
 def lives(folder: str, name: str, account: str) -> bool:
     """Whether the folder is ours alone, and the certificate lives. Raises ``OSError``, ``ValueError``."""
     status = os.lstat(folder)
-    if status.st_mode & 0o170077 != 0o040000 or status.st_uid != os.getuid():
+    if os.name != "nt" and (status.st_mode & 0o170077 != 0o040000 or status.st_uid != os.getuid()):
         return False
     with open(os.path.join(folder, name + ".live"), encoding="utf-8") as lines:
         words = [line.split() for line in lines]

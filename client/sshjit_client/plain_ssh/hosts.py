@@ -53,6 +53,17 @@ class PlainHost:
     """The system-wide known_hosts files in effect, as ssh_config writes them."""
     agent: str = ""
     """The value of ``IdentityAgent`` that the person's own configuration sets; empty: the one of the environment."""
+    user_known_hosts: str = ""
+    """The person's known_hosts files in effect, as ``ssh -G`` prints them."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What ``ssh -G`` printed of where the certificate goes, and of how ssh knows the host."""
+        return {
+            "identityagent": self.agent,
+            "userknownhostsfile": self.user_known_hosts,
+            "globalknownhostsfile": self.known_hosts,
+        }
 
 
 @dataclass(frozen=True, slots=True)

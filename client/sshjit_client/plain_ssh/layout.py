@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sshjit.errors import Failed
 from sshjit_client import trusted_bundle
 from sshjit_client.storage import paths
 from sshjit_client.storage.machine import Machine
@@ -53,6 +55,18 @@ class Layout:
     def at(self, login: Path) -> Layout:
         """The same in the folder of one sign-in, whichever is current."""
         return replace(self, folder=login / "plain")
+
+    def require_lasting(self, environ: Mapping[str, str]) -> None:
+        """That what is written for good names no folder that another user can make first after a restart.
+
+        Raises:
+            Failed: ``no_lasting_folder``.
+
+        """
+        shared = Path(paths.places(environ)[-1])
+        if self.folder.is_relative_to(shared):
+            text = f"your sign-in is in {shared}: after a restart anybody can make that folder, and ssh would read it"
+            raise Failed("no_lasting_folder", text, hint="make ~/.cache writable, or set XDG_CACHE_HOME; ssh-jit login")
 
     @property
     def hosts(self) -> Path:

@@ -37,4 +37,11 @@ def _one(host: PlainHost, text: str) -> PlainHost:
     own = tuple(keyword for keyword, unset in _SENTINELS.items() if values.get(keyword, "none") != unset)
     account = values["user"] if "user" in own else host.account
     agent = values["identityagent"] if "identityagent" in own else ""
-    return replace(host, own=own, account=account, known_hosts=known_hosts_files(values), agent=agent)
+    return replace(
+        host,
+        own=own,
+        account=account,
+        known_hosts=known_hosts_files(values),
+        user_known_hosts=values.get("userknownhostsfile", ""),
+        agent=agent,
+    )

@@ -22,6 +22,8 @@ HEAD = "# written by ssh-jit config --write, which replaces it; ssh-jit config -
 _BARE = re.compile(r"[A-Za-z0-9@+:,./_~-]+")
 _IN_EXEC = re.compile(r"[A-Za-z0-9@+:,./_~ -]+")
 """What a path may have in the command of ``Match exec``: asyncssh refuses ``=``, ssh replaces ``%``."""
+_UNSHARED = {"ControlMaster": "no", "ControlPath": "none", "ControlPersist": "no"}
+"""A path that the person chose names no certificate: a later grant would ride on the connection of an earlier one."""
 
 
 def included(hosts: Iterable[PlainHost], layout: Layout) -> str:
@@ -80,6 +82,7 @@ def block(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
         "IdentitiesOnly": "yes",
         "AddKeysToAgent": "no",
         "PreferredAuthentications": "publickey",
+        **_UNSHARED,
         **({"ProxyJump": way_to(host.name)} if host.bastion else {}),
     }
     return _written(host.name, {key: value for key, value in lines.items() if key.lower() not in host.own}) + (
@@ -106,8 +109,7 @@ def _way(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
             "IdentitiesOnly": "yes",
             "AddKeysToAgent": "no",
             "PreferredAuthentications": "publickey",
-            "ControlMaster": "no",
-            "ControlPath": "none",
+            **_UNSHARED,
         },
     )
 

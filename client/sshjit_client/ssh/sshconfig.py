@@ -114,8 +114,10 @@ def typed_content(args: ConnectionArgs) -> bytes:
 
 def local_user() -> str:
     """The person's account on this machine, which ssh passes where nobody named one."""
-    import pwd  # noqa: PLC0415  # Windows has none
-
+    try:
+        import pwd  # noqa: PLC0415
+    except ImportError:  # Windows has none
+        return os.environ.get("USERNAME", "")
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

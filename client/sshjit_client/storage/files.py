@@ -135,17 +135,23 @@ def overwrite(handle: int, text: str) -> None:
 
 
 def link(path: Path, target: Path) -> None:
-    """Makes ``path`` a link to ``target`` in one step."""
+    """Makes ``path`` a link to ``target`` in one step; another name of it where links can't be made (Windows)."""
     new = path.with_name(f".{path.name[:40]}.{os.urandom(6).hex()}")
-    new.symlink_to(target)
+    try:
+        new.symlink_to(target)
+    except (OSError, NotImplementedError):
+        new.hardlink_to(path.parent / target)
     new.replace(path)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Holds the file ``path`` locked: others who want it wait."""
-    import fcntl  # noqa: PLC0415  # Windows has none
-
+    """Holds the file ``path`` locked: others who want it wait. Where there are no locks (Windows) nobody waits."""
+    try:
+        import fcntl  # noqa: PLC0415
+    except ImportError:
+        yield
+        return
     with path.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

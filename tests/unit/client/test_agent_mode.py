@@ -356,6 +356,15 @@ def test_plain_ssh_takes_it_from_the_agent_by_the_written_configuration(world: W
     world.laptop.run("config", "--remove")
 
 
+def test_plain_ssh_takes_it_for_a_host_whose_plain_key_the_person_knows(world: World, tmp_path: Path) -> None:
+    key = " ".join(world.host.public_key.read_text().split()[:2])
+    (tmp_path / "known").write_text(f"web1 {key}\n")
+    world.config(f"HostKeyAlgorithms ssh-ed25519\nUserKnownHostsFile {tmp_path}/known\n")
+    world.laptop.run("config", "--write")
+    assert accepted(plain(world, "web1")).split()[-1] == "agent"
+    world.laptop.run("config", "--remove")
+
+
 def test_plain_ssh_reads_the_file_where_the_agent_has_it_no_more(world: World, tmp_path: Path) -> None:
     world.laptop.run("config", "--write")
     plain(world, "web1")

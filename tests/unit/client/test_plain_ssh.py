@@ -29,6 +29,8 @@ from sshjit_client.plain_ssh import deadline, ensure, failure, fast, own_setting
 from sshjit_client.plain_ssh.hosts import Bastion, PlainHost
 from sshjit_client.plain_ssh.layout import Layout
 from sshjit_client.plain_ssh.person_config import PersonConfig
+from sshjit_client.ssh import sshconfig
+from sshjit_client.storage import files
 from sshjit_client.storage.machine import Machine
 from tests.support.client_server import ClientServer
 from tests.unit.client.conftest import Laptop
@@ -265,6 +267,56 @@ def test_t91_a_certificate_that_is_over_is_shown_to_nobody(laptop: Laptop, serve
     assert not (plain(laptop) / "web1-cert.pub").exists()
     server.away(away=False)
     assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n"
+
+
+def test_t34_no_connection_is_shared_by_a_path_of_the_person_s(laptop: Laptop, tmp_path: Path) -> None:
+    """Its master would outlive certificate and grant, and a later grant would ride on it."""
+    own = config_of(laptop)
+    own.parent.mkdir(parents=True, mode=0o700)
+    own.write_text(f"Host *\n    ControlMaster auto\n    ControlPath {tmp_path}/%r\n    ControlPersist 5\n")
+    write(laptop)
+    inline = tmp_path / "inline"
+    inline.write_text(f"{laptop.run('config', '--inline', 'web1').stdout}{own.read_text().partition(chr(10))[2]}")
+    for config in (own, inline):
+        assert ssh(laptop, "-F", str(config), "web1", "hello").stdout == "deploy: hello\n"
+        assert not list(tmp_path.glob("deploy*")), "a master waits there"
+
+
+def test_what_lasts_never_names_a_folder_that_somebody_else_may_make(laptop: Laptop, tmp_path: Path) -> None:
+    """After a restart anybody can make it below ``/tmp``, with a key list and an identity of theirs."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    env: dict[str, Any] = {"XDG_RUNTIME_DIR": "", "XDG_CACHE_HOME": "/proc/none", "TMPDIR": str(shared)}
+    assert laptop.run("login", **env).returncode == 0
+    assert list(shared.glob("ssh-jit-*"))
+    for words in (("--write",), ("--inline",), ()):
+        done = laptop.run("config", *words, **env)
+        assert (done.returncode, done.stdout) == (8, ""), done.stderr
+        assert f"your sign-in is in {shared}/ssh-jit-" in done.stderr
+        assert "XDG_CACHE_HOME" in done.stderr
+    assert not included(laptop).exists()
+
+
+def test_what_windows_lacks_is_done_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No alarm, no user database, no ``flock``, and no links for people who are not administrators."""
+    monkeypatch.delattr(signal, "setitimer")
+    monkeypatch.delattr(signal, "SIGALRM")
+    monkeypatch.setitem(sys.modules, "pwd", None)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setenv("USERNAME", "alice")
+    with deadline.over("web1"):
+        assert sshconfig.local_user() == "alice"
+    with files.alone(tmp_path / "lock"):
+        assert not (tmp_path / "lock").exists()
+
+    def refuse(*_: object) -> None:
+        raise OSError(1314, "a required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (tmp_path / "key").write_text("one")
+    files.link(tmp_path / "web1", tmp_path / "key")
+    files.link(tmp_path / "web2", Path("web1"))
+    assert (tmp_path / "web2").read_text() == "one"
 
 
 def test_twenty_at_once_get_one_certificate(laptop: Laptop, server: ClientServer) -> None:
@@ -615,6 +667,9 @@ Host app1
     IdentitiesOnly yes
     AddKeysToAgent no
     PreferredAuthentications publickey
+    ControlMaster no
+    ControlPath none
+    ControlPersist no
     ProxyJump app1~via
 
 Host app1~via
@@ -633,6 +688,7 @@ Host app1~via
     PreferredAuthentications publickey
     ControlMaster no
     ControlPath none
+    ControlPersist no
 """
 
 
