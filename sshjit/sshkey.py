@@ -22,6 +22,8 @@ RSA = "ssh-rsa"
 SK_ED25519 = "sk-ssh-ed25519@openssh.com"
 SK_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
 _ECDSA = {"ecdsa-sha2-nistp256": "nistp256", "ecdsa-sha2-nistp384": "nistp384", "ecdsa-sha2-nistp521": "nistp521"}
+_POST_QUANTUM_CERTIFICATE = "ssh-mldsa44-ed25519-cert"
+"""OpenSSH 10.6 writes exactly this, 10.4 and 10.5 ``-v01@openssh.com`` after it. The key inside is not taken yet."""
 
 MAX_LINE = 16 * 1024
 _TYPE = re.compile(r"[!-+\--~]{1,64}", re.ASCII).fullmatch
@@ -124,6 +126,9 @@ def parse_blob(blob: bytes) -> PublicKey:
     """Reads a key in SSH wire format and checks all of it."""
     reader = Reader(blob)
     kind = reader.text()
+    if kind.startswith(_POST_QUANTUM_CERTIFICATE):
+        text = "this is a post-quantum certificate, not a public key"
+        raise Invalid("certificate_as_key", text, hint="give the .pub file of a key by ssh-keygen -t ed25519")
     if "-cert-v" in kind:
         raise Invalid("certificate_as_key", "this is a certificate, not a public key", hint="give the plain .pub file")
     body = Reader(reader.rest())

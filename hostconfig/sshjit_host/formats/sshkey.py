@@ -20,6 +20,8 @@ _TYPE = re.compile(rb"[!-+\--~]{1,64}")
 CURVES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
 """Bytes of an uncompressed point (SEC 1, 2.3.3) by the curve's name in RFC 5656."""
 _ECDSA = frozenset(b"ecdsa-sha2-" + curve.encode("ascii") for curve in CURVES)
+_CERTIFICATE = re.compile(rb"-cert-v|^ssh-mldsa44-ed25519-cert")
+"""Types of certificates: OpenSSH 10.6 names the post-quantum one without a version."""
 _HARDWARE = frozenset((b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com"))
 """Known, and no CA's."""
 
@@ -155,7 +157,7 @@ def check_blob(blob: bytes) -> str:
             raise ValueError("is not an ECDSA key")
         if point[0] != 4:
             raise ValueError("is not an uncompressed point")
-    elif kind in _HARDWARE or b"-cert-v" in kind or not _TYPE.fullmatch(kind):
+    elif kind in _HARDWARE or _CERTIFICATE.search(kind) or not _TYPE.fullmatch(kind):
         raise ValueError("is neither Ed25519, ECDSA nor RSA")
     else:
         raise UnknownType(kind.decode("ascii"))

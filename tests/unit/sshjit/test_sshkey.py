@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sshjit import sshkey
 from sshjit.errors import Invalid
 from sshjit.sshwire import mpint, string, text
+from sshjit_host.formats import sshkey as host_sshkey
 from tests.unit.sshjit.core_world import KEYS, attempt, blob, broken, keygen, quick, vector
 
 P = 2**255 - 19
@@ -65,6 +66,28 @@ def test_t6_a_certificate_is_not_a_key(name: str) -> None:
         assert refusal(blob(f"{name}-{kind}-cert")) == "certificate_as_key"
         with pytest.raises(Invalid):
             sshkey.parse_line(vector(f"{name}-{kind}-cert"))
+
+
+@pytest.mark.parametrize("suffix", ["", "-v01@openssh.com"])
+def test_t6_a_post_quantum_certificate_is_named_and_no_key_of_a_type_to_come(suffix: str) -> None:
+    written = blob("post-quantum/mldsa44-ed25519-user-cert")
+    raw = text(f"ssh-mldsa44-ed25519-cert{suffix}") + written[4 + len("ssh-mldsa44-ed25519-cert") :]
+    assert suffix or raw == written
+    line = f"ssh-mldsa44-ed25519-cert{suffix} {base64.b64encode(raw).decode('ascii')}"
+    for act in (lambda: sshkey.parse_line(line), lambda: sshkey.known_lines((line,)), lambda: sshkey.is_unknown(raw)):
+        with pytest.raises(Invalid, match="a post-quantum certificate") as caught:
+            act()
+        assert caught.value.code == "certificate_as_key"
+        assert "ssh-keygen -t ed25519" in caught.value.hint
+    with pytest.raises(ValueError, match="is neither"):
+        host_sshkey.check_blob(raw)
+
+
+def test_a_post_quantum_key_is_of_a_type_to_come() -> None:
+    assert refusal(blob("post-quantum/mldsa44-ed25519")) == "bad_key_type"
+    assert sshkey.known_lines((vector("post-quantum/mldsa44-ed25519").strip(),)) == ((), ("ssh-mldsa44-ed25519",))
+    with pytest.raises(host_sshkey.UnknownType, match="ssh-mldsa44-ed25519"):
+        host_sshkey.check_blob(blob("post-quantum/mldsa44-ed25519"))
 
 
 @pytest.mark.parametrize("name", KEYS)
