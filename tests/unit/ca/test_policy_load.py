@@ -374,6 +374,19 @@ def test_the_sentence_of_the_policy_in_force_counts_not_that_of_the_new_one(ca: 
     assert isinstance(tried(ca, LAX), m.PolicyLoadReply)
 
 
+def test_a_new_value_does_not_slip_past_all_but_some(ca: Installation) -> None:
+    """Also if the new policy's own sentence leaves it out: that of the policy in force decides."""
+    load(ca, (NEVER[0], NEVER[1].replace('{ env = "prod" }', '{ env = { not = "staging" } }')))
+    canary = ('values = ["prod", "staging"]', 'values = ["prod", "staging", "canary"]')
+    wider = ('hosts = { env = "staging" }', 'hosts = { env = ["staging", "canary"] }')
+    spared = ('{ not = "staging" }', '{ not = ["staging", "canary"] }')
+    assert isinstance(tried(ca, canary, dry_run=True), m.PolicyLoadReply)
+    for changes in ((canary, wider), (canary, wider, spared)):
+        refused = tried(ca, *changes)
+        assert isinstance(refused, Refused)
+        assert (refused.code, "env=canary" in refused.message) == ("never_broken", True)
+
+
 def test_a_policy_that_breaks_its_own_sentence_is_not_loaded_either(ca: Installation) -> None:
     load(ca, LAX)
     assert getattr(tried(ca, NEVER), "code", "") == "never_broken"
