@@ -72,6 +72,7 @@ def listing(machine: Machine, options: Options) -> int:
     """Lists the hosts: what each takes, or with ``--details`` how each is reached and known."""
     session, api = resolve_request.signed_in(machine)
     reply = api.hosts()
+    host_names.keep_addresses(machine, ((host.address, host.port) for host in reply.hosts))
     gone = host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
     if gone:
         others = f" and {len(gone) - _GONE} more" if len(gone) > _GONE else ""

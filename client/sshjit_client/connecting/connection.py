@@ -152,6 +152,7 @@ def access(machine: Machine, args: ConnectionArgs, query: RunningQuery | None = 
     forwarding.tell(machine.terminal, forwarding.asked(args, own.values), checked.allows, reply.request.rule, host)
     _tell_what_differs(machine, own, trusted.revoked)
     host_names.add(machine, host)
+    host_names.add_address(machine, checked.route.address, checked.route.port)
     skew, rule, reason = api.certain_skew, reply.request.rule, reply.request.reason
 
     def write(folder: Path) -> Path:

@@ -33,9 +33,10 @@ def require_never_known(machine: Machine, args: ConnectionArgs) -> None:
     known = set(host_names.kept(machine))
     if not known:
         return
-    meant = names.lowered(sshconfig.own(args).values.get("hostname", ""))
+    values = sshconfig.own(args).values
+    meant = names.lowered(values.get("hostname", ""))
     for name in (names.lowered(args.host), meant):
-        if name in known:
+        if name in known or (name == meant and host_names.has_address(machine, name, values.get("port", "22"))):
             text = f"{name} was a host of {machine.settings().name}, and its server does not know it now"
             hint = f"if it was removed, ssh-jit hosts makes the list anew; {_HOW.partition(',')[0]}"
             raise Refused("unknown_host", f"{text}: your own keys are not shown to it", hint=hint)

@@ -107,4 +107,5 @@ def learn(machine: Machine, session: Session) -> None:
 
     with suppress(SshJitError):
         hosts = FullApi(session.url, session.token).hosts().hosts
+        host_names.keep_addresses(machine, ((host.address, host.port) for host in hosts))
         host_names.keep(machine, [name for host in hosts for name in (host.name, *host.aliases)])

@@ -70,6 +70,19 @@ def test_what_was_a_host_is_never_shown_the_person_s_own_keys(machine: Machine, 
     assert (refused.value.code, "ssh-jit hosts" in refused.value.hint) == ("unknown_host", True)
 
 
+def test_nor_by_its_address(machine: Machine) -> None:
+    """At its port: another sshd there, of a router or a container, is not that host."""
+    host_names.keep(machine, ["web1"])
+    host_names.keep_addresses(machine, [("192.0.2.7", 2222), ("no\naddress", 22)])
+    host_names.add_address(machine, "2001:db8::7", 22)
+    assert started(machine, ["192.0.2.7"], [])
+    for words in (["-p", "2222", "192.0.2.7"], ["2001:db8::7"], ["-o", "HostName=2001:db8::7", "elsewhere"]):
+        with pytest.raises(Refused, match="was a host of lab"):
+            unknown_host.leave_or_raise(machine, connection_args.read(["-F", "none", *words]), NO_HOST, [])
+    host_names.keep_addresses(machine, [("192.0.2.8", 22)])
+    assert started(machine, ["-p", "2222", "192.0.2.7"], []), "the list was made anew"
+
+
 def test_the_names_that_are_hosts_no_more_are_told(machine: Machine) -> None:
     """So that no list without them is taken in silence."""
     assert host_names.keep(machine, ["db1", "web1", "web2"]) == []
