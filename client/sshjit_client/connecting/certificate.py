@@ -18,7 +18,7 @@ from sshjit.errors import Failed, Invalid
 from sshjit_client.ssh import certificate_index, jumps, known_hosts, sharing, sshconfig
 from sshjit_client.ssh.certificate_index import HEAD
 from sshjit_client.ssh.connection_args import ConnectionArgs
-from sshjit_client.storage import files
+from sshjit_client.storage import file_locks, files
 
 _DIRECT = jumps.Way()
 VIA = "~via"
@@ -172,38 +172,39 @@ def keep(
         raise Failed("certificate_over", "the server sent a certificate that is over", hint="connect again")
     folder = files.private_folder(kept.state / "open")
     forget(folder, time.time())
-    name = certificate_index.name_for(args)
-    certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}{known_hosts.SUFFIX}"
-    host, route = checked.host, checked.route
-    files.write(certificate, f"{checked.line}\n", durable=False)
-    # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
-    files.write(hosts, known_hosts.text(bundle, own.host_key_alias or host), durable=False)
     socket = sharing.socket(kept.state, checked.line)
     left = max(until - int(time.time()), 1)
-    first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
-    first += [f"ProxyCommand {way.command}"] if way.command else []
-    target = sshconfig.Target(
-        typed=args.host,
-        host=host,
-        address=route.address,
-        port=route.port,
-        login=checked.login,
-        key=kept.key,
-        certificate=certificate,
-        known_hosts=hosts,
-        revoked=kept.revoked,
-        first=tuple(first),
-        agent=kept.agent,
-    )
-    if checked.bastion is not None:
-        target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
-    path = folder / f"{name}.conf"
-    in_agent = f"{certificate_index.IN}{kept.agent}" if kept.agent else ""
-    head = [f"{HEAD}{until}{in_agent}", certificate_index.typed_line(args, reason)]
-    head += [certificate_index.allowed_line(checked.allows, rule), *([f"{sharing.HEAD}{socket}"] if socket else [])]
-    head += [f"{certificate_index.THROUGH}{hop}" for hop in way.hops]
-    # Somebody may have decided for hours since ssh was asked: what the person has changed meanwhile counts as new.
-    files.write(path, sshconfig.text(args, target, own, *head), durable=False, when=own.asked)
+    with file_locks.alone(folder):  # who sweeps must not take the half of what is new
+        name = certificate_index.name_for(args)
+        certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}{known_hosts.SUFFIX}"
+        host, route = checked.host, checked.route
+        files.write(certificate, f"{checked.line}\n", durable=False)
+        # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
+        files.write(hosts, known_hosts.text(bundle, own.host_key_alias or host), durable=False)
+        first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
+        first += [f"ProxyCommand {way.command}"] if way.command else []
+        target = sshconfig.Target(
+            typed=args.host,
+            host=host,
+            address=route.address,
+            port=route.port,
+            login=checked.login,
+            key=kept.key,
+            certificate=certificate,
+            known_hosts=hosts,
+            revoked=kept.revoked,
+            first=tuple(first),
+            agent=kept.agent,
+        )
+        if checked.bastion is not None:
+            target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
+        path = folder / f"{name}.conf"
+        in_agent = f"{certificate_index.IN}{kept.agent}" if kept.agent else ""
+        head = [f"{HEAD}{until}{in_agent}", certificate_index.typed_line(args, reason)]
+        head += [certificate_index.allowed_line(checked.allows, rule), *([f"{sharing.HEAD}{socket}"] if socket else [])]
+        head += [f"{certificate_index.THROUGH}{hop}" for hop in way.hops]
+        # Somebody may have decided for hours since ssh was asked: what the person has changed meanwhile counts as new.
+        files.write(path, sshconfig.text(args, target, own, *head), durable=False, when=own.asked)
     if socket and sharing.wanted(own.values) != "no":
         sharing.stop_later(socket, left)
     return path
@@ -247,33 +248,51 @@ def _keep_bastion(
 
 def forget(folder: Path, before: float) -> None:
     """Removes the files of every certificate that ended before this time."""
-    for path in folder.glob("*.conf"):
+    over = [path for path in folder.glob("*.conf") if _ended(path, before)]
+    for path in over:
+        socket = sharing.of(path)
+        # Another process may have written a new one meanwhile, whose shared connection goes on.
+        if _ended(path, before):
+            sharing.end_at(socket, sessions=False)
+    if over:
+        with file_locks.alone(folder):
+            for path in over:
+                if _ended(path, before):
+                    _remove(path)
+
+
+def _ended(path: Path, before: float) -> bool:
+    """Whether a written configuration is there, and its certificate ended before this time."""
+    try:
         with path.open("rb") as file:
-            over = certificate_index.until(file.readline(certificate_index.LONGEST_LINE)) <= before
-        if over:
-            sharing.end(path, sessions=False)
-            _remove(path)
-
-
-def remove(path: Path) -> None:
-    """Removes the files of one certificate whose grant is over, and ends the connection that was shared by it."""
-    sharing.end(path)
-    _remove(path)
+            return certificate_index.until(file.readline(certificate_index.LONGEST_LINE)) <= before
+    except FileNotFoundError:  # another process removed it
+        return False
 
 
 def remove_of(folder: Path, requests: Collection[str]) -> list[sshcert.Certificate]:
     """Removes the certificates of these requests, which are over; and those of which nobody can say whose they are.
 
-    Returns the former.
+    Ends the connections that were shared by them. Returns the former.
     """
-    gone = []
-    for path in folder.glob("*.conf"):
-        certificate = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub")
-        held, request = read(certificate), request_of(certificate)
-        if request is None or request in requests:
-            remove(path)
-            gone += [held] if held else []
-    return gone
+    with file_locks.alone(folder):  # who writes one is not seen in the middle of it
+        over = [(path, held, sharing.of(path)) for path in folder.glob("*.conf") if _is_of(held := _of(path), requests)]
+    for _, _, socket in over:
+        sharing.end_at(socket)
+    with file_locks.alone(folder):
+        for path, held, _ in over:
+            if _of(path) == held:  # else a connection wrote that of a new grant meanwhile
+                _remove(path)
+    return [held for _, held, _ in over if held]
+
+
+def _of(config: Path) -> sshcert.Certificate | None:
+    """The certificate beside a written configuration; ``None`` if it is gone, or damaged."""
+    return read(config.with_name(f"{config.name.removesuffix('.conf')}-cert.pub"))
+
+
+def _is_of(held: sshcert.Certificate | None, requests: Collection[str]) -> bool:
+    return held is None or _request(held) in requests
 
 
 def read(path: Path) -> sshcert.Certificate | None:
@@ -287,7 +306,11 @@ def read(path: Path) -> sshcert.Certificate | None:
 def request_of(certificate: Path) -> str | None:
     """The request that a kept certificate is of, by its key id; ``None`` where nobody can say."""
     held = read(certificate)
-    return held.key_id.partition(" ")[0] if held else None
+    return _request(held) if held else None
+
+
+def _request(held: sshcert.Certificate) -> str:
+    return held.key_id.partition(" ")[0]
 
 
 def _remove(path: Path) -> None:

@@ -100,7 +100,11 @@ def of(config: Path) -> Path | None:
 
 def end(config: Path, *, sessions: bool = True) -> None:
     """Ends the shared connection of a written configuration; without ``sessions`` those that run go on."""
-    path = of(config)
+    end_at(of(config), sessions=sessions)
+
+
+def end_at(path: Path | None, *, sessions: bool = True) -> None:
+    """Ends the shared connection of this socket, if there is one; without ``sessions`` those that run go on."""
     if path is not None and path.exists():
         with suppress(subprocess.TimeoutExpired):  # it is stopped (SIGSTOP, Ctrl-Z), or hangs
             subprocess.run(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from sshjit.errors import Failed
 from sshjit_client.storage import files
@@ -20,6 +21,10 @@ if sys.platform != "win32":
 
 LOOK = 0.2
 """Seconds between two looks whether the lock is free."""
+_SOON = 0.005
+"""The same, where it is held for milliseconds."""
+_PATIENCE = 5
+"""Seconds; a process that was stopped (SIGSTOP, Ctrl-Z) while it held a folder keeps nobody from a host."""
 
 
 def take(handle: int, *, shared: bool = False) -> bool:
@@ -33,6 +38,26 @@ def take(handle: int, *, shared: bool = False) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds a folder while files in it are written or removed that belong together. A folder that is gone is nobody's.
+
+    Who waited for 5 seconds goes on without: no other process holds it as long, unless it was stopped.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # it is gone; Windows opens no folders
+        yield
+        return
+    try:
+        until = time.monotonic() + _PATIENCE
+        while not take(handle) and time.monotonic() < until:
+            time.sleep(_SOON)
+        yield
+    finally:
+        os.close(handle)
 
 
 def wait_for(handle: int, say: Callable[[str], object], over: Callable[[], bool], patience: float) -> bool:

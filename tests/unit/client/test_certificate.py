@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from sshjit.api.views import BastionView, CertificateView, RouteView
 from sshjit.errors import Failed
 from sshjit_client.connecting import certificate
 from sshjit_client.ssh import certificate_index, connection_args, openssh, sshconfig
+from sshjit_client.storage import file_locks, files
 from tests.unit.client.installation_keys import InstallationKeys, make_key
 
 ROUTE = RouteView("web1", "web1", ("web1.lab", "192.0.2.7"), "192.0.2.7", 22)
@@ -159,9 +162,9 @@ def test_what_a_bastion_takes_is_swept_away_with_the_rest(
     state.mkdir(mode=0o700)
     believed = installation.bundle()
     taken = certificate.check(behind(installation, public), public, "web1", None, believed)
-    own, files = sshconfig.Own(None, "/etc/known", None), sshconfig.Files(state / "id", state / "revoked", state)
+    own, needed = sshconfig.Own(None, "/etc/known", None), sshconfig.Files(state / "id", state / "revoked", state)
     args = connection_args.read(["web1"])
-    path = certificate.keep(taken, args, believed, own=own, kept=files, until=taken.valid_before)
+    path = certificate.keep(taken, args, believed, own=own, kept=needed, until=taken.valid_before)
     settings = openssh.effective(["web1"], path)
     way = path.with_name(path.name.replace(".conf", "~via"))
     assert f"-F {shlex.quote(str(way))} -l jump" in settings["proxycommand"]
@@ -180,8 +183,8 @@ def kept(installation: InstallationKeys, public: str, state: Path, *, skew: int 
     found = _view(installation.certify(public, "deploy@web1", seconds=seconds))
     taken = certificate.check(found, public, "web1", None, believed)
     own = sshconfig.Own(None, "/etc/known", None)
-    files = sshconfig.Files(state / "id", state / "revoked", state)
-    return certificate.keep(taken, line, believed, own=own, kept=files, until=taken.valid_before - skew)
+    needed = sshconfig.Files(state / "id", state / "revoked", state)
+    return certificate.keep(taken, line, believed, own=own, kept=needed, until=taken.valid_before - skew)
 
 
 def test_t51_the_host_ca_is_trusted_for_what_was_typed_alone(
@@ -227,6 +230,108 @@ def test_what_is_over_is_swept_away(installation: InstallationKeys, public: str,
     assert len(list((state / "open").iterdir())) == 3
     certificate.forget(state / "open", time.time() + 301)
     assert list((state / "open").iterdir()) == []
+
+
+def test_no_process_sweeps_away_what_another_one_just_wrote(
+    installation: InstallationKeys, public: str, tmp_path: Path
+) -> None:
+    """Many connections at once, whose certificate is over: each needs its files until ssh has read them."""
+    processes = multiprocessing.get_context("fork")
+    believed, args = installation.bundle(), connection_args.read(["web1"])
+    taken = certificate.check(view(installation, public), public, "web1", None, believed)
+    own = sshconfig.Own(None, "/etc/known", None)
+    for number in range(8):
+        state = tmp_path / f"state{number}"
+        state.mkdir(mode=0o700)
+        needed = sshconfig.Files(state / "id", state / "revoked", state)
+        over = certificate.keep(taken, args, believed, own=own, kept=needed, until=taken.valid_before)
+        files.write(over, f"{certificate_index.HEAD}1\n", durable=False)
+        lost, start = processes.SimpleQueue(), processes.Barrier(12)
+
+        def connect(needed: sshconfig.Files = needed, lost: Any = lost, start: Any = start) -> None:
+            start.wait()
+            try:
+                path = certificate.keep(taken, args, believed, own=own, kept=needed, until=taken.valid_before)
+                for _ in range(60):
+                    assert path.exists(), "the configuration is lost"
+                    assert path.with_name(path.name.replace(".conf", "-cert.pub")).exists(), "the certificate is lost"
+                    time.sleep(0.0001)
+            except BaseException as error:  # noqa: BLE001  # whatever it is, the test says it
+                lost.put(repr(error))
+            else:
+                lost.put("")
+
+        children = [processes.Process(target=connect) for _ in range(12)]
+        for child in children:
+            child.start()
+        assert [lost.get() for _ in children] == [""] * 12
+        for child in children:
+            child.join()
+
+
+def test_what_is_written_anew_between_two_looks_stays(
+    installation: InstallationKeys, public: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    path = kept(installation, public, state)
+    whole = path.read_bytes()
+    files.write(path, f"{certificate_index.HEAD}1\n", durable=False)
+    look, looks = certificate_index.until, list[bytes]()
+
+    def until(line: bytes) -> int:
+        looks.append(line)
+        if len(looks) == 1:  # another process connects
+            files.write(path, whole, durable=False)
+        return look(line)
+
+    monkeypatch.setattr(certificate_index, "until", until)
+    certificate.forget(state / "open", time.time())
+    assert len(list((state / "open").iterdir())) == 3
+
+
+def test_what_another_process_sweeps_away_meanwhile_is_no_fault(
+    installation: InstallationKeys, public: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a folder that cannot be written."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    kept(installation, public, state)
+    listed = [*(state / "open").glob("*.conf"), state / "open" / "gone.conf"]
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(listed))
+    certificate.forget(state / "open", time.time() + 301)
+    assert list((state / "open").iterdir()) == []
+
+
+def test_a_grant_that_is_over_takes_no_files_of_a_new_one(
+    installation: InstallationKeys, public: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection beside ``done`` writes those of a new grant while shared connections of the old one are ended."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    path = kept(installation, public, state)
+    old = certificate.read(path.with_name(path.name.replace(".conf", "-cert.pub")))
+    request, read, reads = old.key_id.partition(" ")[0] if old else "", certificate.read, list[Path]()
+
+    def slow(path: Path) -> sshcert.Certificate | None:
+        found = read(path)
+        reads.append(path)
+        if len(reads) == 1:
+            fresh = installation.certify(public, "deploy@web1", seconds=200)
+            files.write(path, f"{fresh}\n", durable=False)
+        return found
+
+    monkeypatch.setattr(certificate, "read", slow)
+    assert certificate.remove_of(state / "open", [request]) == [old]
+    assert len(list((state / "open").iterdir())) == 3
+
+
+def test_a_folder_that_a_stopped_process_holds_keeps_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_locks, "_PATIENCE", 0.01)
+    with file_locks.alone(tmp_path), file_locks.alone(tmp_path):
+        pass
+    with file_locks.alone(tmp_path / "gone"):
+        pass
 
 
 def test_t91_one_that_is_over_is_never_shown_to_a_host(
