@@ -23,8 +23,6 @@ from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine
 
-_GONE = 8
-"""So many names that are no hosts any more are shown."""
 _SHOWN = 50
 """Hosts in a list, without ``--limit``."""
 _CHANGING = "changing the hosts"
@@ -65,18 +63,19 @@ def _hosts(parser: Parser) -> Act:
     parser.add_argument("--label", metavar="K=V", action="append", default=[], help="only hosts with this label")
     parser.add_argument("--limit", metavar="N", type=int, default=_SHOWN, help=f"at most so many [{_SHOWN}]")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    text = "no host any more: ssh may show your own keys to it; may be repeated"
+    parser.add_argument("--forget", metavar="NAME", action="append", default=[], help=text)
     return lambda machine, options: int(options.run(machine, options))
 
 
 def listing(machine: Machine, options: Options) -> int:
     """Lists the hosts: what each takes, or with ``--details`` how each is reached and known."""
+    if options.forget:
+        return _forget(machine, options)
     session, api = resolve_request.signed_in(machine)
     reply = api.hosts()
     host_names.keep_addresses(machine, ((host.address, host.port) for host in reply.hosts))
-    gone = host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
-    if gone:
-        others = f" and {len(gone) - _GONE} more" if len(gone) > _GONE else ""
-        machine.terminal.warn(f"no host of {machine.settings().name} any more: {', '.join(gone[:_GONE])}{others}")
+    host_names.keep(machine, [name for host in reply.hosts for name in (host.name, *host.aliases)])
     chosen = [host for host in reply.hosts if _is_meant(host, options)]
     shown = chosen[: options.limit] if options.details else chosen
     if options.details:
@@ -88,6 +87,17 @@ def listing(machine: Machine, options: Options) -> int:
     if len(shown) < len(chosen):
         more = len(chosen) - len(shown)
         machine.terminal.hint(f"{more} more: --host PART, --label env=prod, or --limit {len(chosen)}")
+    return ExitCode.OK
+
+
+def _forget(machine: Machine, options: Options) -> int:
+    """Takes names out of the list that is kept here. Asks no server: it is the person who agrees."""
+    installation = machine.settings().name
+    for name in options.forget:
+        if not host_names.forget(machine, name):
+            text = f"{names.show(name)} is not in this machine's list of hosts of {installation}"
+            raise Invalid("unknown_host", text, hint="ssh-jit completion hosts")
+        machine.terminal.say(f"forgotten: {names.show(name)} was a host of {installation}")
     return ExitCode.OK
 
 

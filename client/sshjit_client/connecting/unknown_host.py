@@ -12,7 +12,7 @@ from sshjit import names
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit_client.ssh import openssh, sshconfig
 from sshjit_client.ssh.connection_args import ConnectionArgs
-from sshjit_client.storage import host_names
+from sshjit_client.storage import host_names, paths
 from sshjit_client.storage.machine import Machine
 from sshjit_client.storage.settings import PLAIN_SSH
 
@@ -24,21 +24,28 @@ _HOW = "ssh NAME connects without ssh-jit, ssh-jit setup --unknown-hosts ssh alw
 def require_never_known(machine: Machine, args: ConnectionArgs) -> None:
     """That the name, and what ssh would connect to for it, is not among the hosts that the server gave before.
 
+    Nor among those that the server of another installation gave, and does not any more.
+
     A front end that lies about one host would have the person's own keys shown to it, and nobody approve or log that.
 
     Raises:
         Refused: ``unknown_host``.
 
     """
-    known = set(host_names.kept(machine))
-    if not known:
+    ours = machine.settings().name
+    hosts = {name: one for one in paths.installations(machine.environ) for name in host_names.former(machine.at(one))}
+    hosts |= dict.fromkeys([*host_names.former(machine), *host_names.kept(machine)], ours)
+    if not hosts and not host_names.has_addresses(machine):
         return
     values = sshconfig.own(args).values
     meant = names.lowered(values.get("hostname", ""))
     for name in (names.lowered(args.host), meant):
-        if name in known or (name == meant and host_names.has_address(machine, name, values.get("port", "22"))):
-            text = f"{name} was a host of {machine.settings().name}, and its server does not know it now"
-            hint = f"if it was removed, ssh-jit hosts makes the list anew; {_HOW.partition(',')[0]}"
+        at_address = name == meant and host_names.has_address(machine, name, values.get("port", "22"))
+        if name in hosts or at_address:
+            installation = hosts.get(name, ours)
+            text = f"{name} was a host of {installation}, and its server does not know it now"
+            at = "" if installation == ours else f" --installation {installation}"
+            hint = f"if it was removed, ssh-jit hosts --forget {name}{at}; {_HOW.partition(',')[0]}"
             raise Refused("unknown_host", f"{text}: your own keys are not shown to it", hint=hint)
 
 

@@ -2,7 +2,9 @@
 
 Nothing is trusted because of it, and completion may use it. The file ``hosts`` has a name or alias a line, and before
 them ``# all`` if the server was asked for all of them: without, it has those alone that a connection was made to.
-The file ``addresses`` has the address and port of each, a line.
+A line ``# was NAME`` says that the server gave this one before, and does not any more. It stays until the person says
+that it may go: a front end that lies could else have the person's own keys shown to the host.
+The file ``addresses`` has the address and port of each, a line; those of former hosts stay as long.
 """
 
 from __future__ import annotations
@@ -18,22 +20,35 @@ from sshjit_client.storage.machine import Machine
 
 FILE = "hosts"
 _ADDRESSES = "addresses"
+_COMMENT = "#"
+_WAS = "# was "
+_TOLD = 8
+"""So many names that are no hosts any more are shown."""
 
 
 def keep(machine: Machine, hosts: Iterable[str]) -> list[str]:
     """Replaces the list by these names and aliases. What cannot be written is asked again the next time.
 
-    Returns the names that were in it and are not any more, sorted: ssh may show them the person's own keys now.
+    Returns the names that were in it and are not any more, sorted. They are kept as former ones, and the person is told
+    of them this once.
     """
     new = {checked for name in hosts if (checked := _checked(name))}
-    gone = sorted(set(kept(machine)) - new)
-    _write(machine, {paths.ALL_HOSTS, *new})
+    before = set(kept(machine))
+    gone = sorted(before - new)
+    _write(machine, {paths.ALL_HOSTS, *new, *(f"{_WAS}{name}" for name in {*before, *former(machine)} - new)})
+    if gone:
+        others = f" and {len(gone) - _TOLD} more" if len(gone) > _TOLD else ""
+        text = f"no host of {machine.settings().name} any more, its server says: {', '.join(gone[:_TOLD])}{others}"
+        machine.terminal.warn(f"{text}; your own keys are not shown to what was a host")
+        at = f" --installation {machine.settings().name}" if len(paths.installations(machine.environ)) > 1 else ""
+        machine.terminal.hint(f"ssh-jit hosts --forget {gone[0]}{at}, if it is true")
     return gone
 
 
 def keep_addresses(machine: Machine, addresses: Iterable[tuple[str, int]]) -> None:
-    """Replaces the list of addresses and ports, as ``keep`` does the names."""
-    _write(machine, (f"{address} {port}" for address, port in addresses if _is_address(address)), _ADDRESSES)
+    """Adds addresses and ports to those that hosts have, or had."""
+    known = set(_lines(machine, _ADDRESSES))
+    _write(machine, known.union(f"{address} {port}" for address, port in addresses if _is_address(address)), _ADDRESSES)
 
 
 def add_address(machine: Machine, address: str, port: int) -> None:
@@ -48,6 +63,30 @@ def has_address(machine: Machine, address: str, port: str) -> bool:
     return f"{address} {port}" in _lines(machine, _ADDRESSES)
 
 
+def has_addresses(machine: Machine) -> bool:
+    """Whether any host's address is known."""
+    return bool(_lines(machine, _ADDRESSES))
+
+
+def forget(machine: Machine, host: str) -> bool:
+    """Takes a name or address out of the lists, as one of a host or a former one; whether it was in them.
+
+    Raises:
+        Invalid: ``bad_host``.
+
+    """
+    asked = names.lowered(host)
+    name = asked if _is_address(asked) else names.host_alias(asked)
+    listed, addresses = set(_lines(machine)), set(_lines(machine, _ADDRESSES))
+    over = {name, f"{_WAS}{name}"} & listed
+    there = {line for line in addresses if line.partition(" ")[0] == name}
+    if over:
+        _write(machine, listed - over)
+    if there:
+        _write(machine, addresses - there, _ADDRESSES)
+    return bool(over or there)
+
+
 def of_all(machine: Machine) -> list[str]:
     """The names of the hosts of all installations, sorted: for completion."""
     kept_names = {name for one in paths.installations(machine.environ) for name in kept(machine.at(one))}
@@ -58,12 +97,17 @@ def add(machine: Machine, host: str) -> None:
     """Adds the name of a host that the server gave access to."""
     known = _lines(machine)
     if host not in known and _checked(host):
-        _write(machine, {*known, host})
+        _write(machine, {*known, host} - {f"{_WAS}{host}"})
 
 
 def kept(machine: Machine) -> list[str]:
     """The names, sorted; none if the server was never asked."""
-    return [line for line in _lines(machine) if line != paths.ALL_HOSTS]
+    return [line for line in _lines(machine) if not line.startswith(_COMMENT)]
+
+
+def former(machine: Machine) -> list[str]:
+    """The names that were in the list, are not any more, and that the person did not forget; sorted."""
+    return [line.removeprefix(_WAS) for line in _lines(machine) if line.startswith(_WAS)]
 
 
 def _lines(machine: Machine, file: str = FILE) -> list[str]:

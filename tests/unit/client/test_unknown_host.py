@@ -8,7 +8,9 @@ from typing import NoReturn
 import pytest
 
 from sshjit.errors import Invalid, Refused
+from sshjit_client.commands import hosts
 from sshjit_client.connecting import unknown_host, way
+from sshjit_client.option_parser import Parser
 from sshjit_client.ssh import connection_args, jumps, openssh
 from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine
@@ -80,13 +82,74 @@ def test_nor_by_its_address(machine: Machine) -> None:
         with pytest.raises(Refused, match="was a host of lab"):
             unknown_host.leave_or_raise(machine, connection_args.read(["-F", "none", *words]), NO_HOST, [])
     host_names.keep_addresses(machine, [("192.0.2.8", 22)])
-    assert started(machine, ["-p", "2222", "192.0.2.7"], []), "the list was made anew"
+    with pytest.raises(Refused, match="was a host of lab") as refused:
+        unknown_host.leave_or_raise(machine, connection_args.read(["-F", "none", "-p2222", "192.0.2.7"]), NO_HOST, [])
+    assert "ssh-jit hosts --forget 192.0.2.7;" in refused.value.hint
+    assert host_names.forget(machine, "192.0.2.7")
+    assert started(machine, ["-p", "2222", "192.0.2.7"], []), "the person agreed"
 
 
 def test_the_names_that_are_hosts_no_more_are_told(machine: Machine) -> None:
     """So that no list without them is taken in silence."""
     assert host_names.keep(machine, ["db1", "web1", "web2"]) == []
     assert host_names.keep(machine, ["db1", "web3"]) == ["web1", "web2"]
+    assert host_names.keep(machine, ["db1", "web3"]) == []
+    assert host_names.former(machine) == ["web1", "web2"]
+    assert host_names.kept(machine) == ["db1", "web3"]
+
+
+@pytest.mark.parametrize("left", [[], ["db1"]])
+def test_a_list_without_a_host_shows_it_no_keys_until_the_person_agrees(
+    machine: Machine, capsys: pytest.CaptureFixture[str], left: list[str]
+) -> None:
+    """A front end that lies could else give an empty list first, at a sign-in or to ``ssh-jit hosts``."""
+    args = connection_args.read(["-F", "none", "web1", "true"])
+    host_names.keep(machine, ["db1", "web1"])
+    for _ in range(2):
+        host_names.keep(machine, left)
+    assert capsys.readouterr().err.count("web1; your own keys are not shown to what was a host") == 1
+    with pytest.raises(Refused, match="web1 was a host of lab") as refused:
+        unknown_host.leave_or_raise(machine, args, NO_HOST, [])
+    assert "ssh-jit hosts --forget web1;" in refused.value.hint
+    assert host_names.forget(machine, "WEB1")
+    assert not host_names.forget(machine, "web1")
+    with pytest.raises(BecameSsh):
+        unknown_host.leave_or_raise(machine, args, NO_HOST, [])
+
+
+def test_nor_does_the_server_of_another_installation_take_it_over(machine: Machine) -> None:
+    """One that lies gives the host up; the default installation, which never had it, says that it is none."""
+    args = connection_args.read(["-F", "none", "web1", "true"])
+    save(machine.environ, Settings(1, "https://y.example", "shop", "SHA256:y", None))
+    lying = machine.at("shop")
+    host_names.keep(lying, ["web1"])
+    host_names.keep(lying, [])
+    with pytest.raises(Refused, match="web1 was a host of shop") as refused:
+        unknown_host.leave_or_raise(machine.at("lab"), args, NO_HOST, [])
+    assert "ssh-jit hosts --forget web1 --installation shop" in refused.value.hint
+
+
+def test_one_that_is_a_host_again_is_former_no_more(machine: Machine) -> None:
+    host_names.keep(machine, ["db1", "web1", "web2"])
+    host_names.keep(machine, [])
+    host_names.add(machine, "db1")
+    host_names.keep(machine, ["db1", "web1"])
+    assert (host_names.kept(machine), host_names.former(machine)) == (["db1", "web1"], ["web2"])
+
+
+def test_the_command_forgets_what_it_is_told(machine: Machine) -> None:
+    host_names.keep(machine, ["db1", "web1"])
+    host_names.keep(machine, ["db1"])
+    assert hosts_command(machine, "--forget", "web1") == 0
+    assert (host_names.kept(machine), host_names.former(machine)) == (["db1"], [])
+    with pytest.raises(Invalid, match="'web1' is not in this machine's list of hosts of lab"):
+        hosts_command(machine, "--forget", "web1")
+
+
+def hosts_command(machine: Machine, *words: str) -> int:
+    parser = Parser(prog="ssh-jit hosts")
+    act = hosts.BUILD["hosts"](parser)
+    return act(machine, parser.parse_args(list(words)))
 
 
 def test_nor_where_it_is_on_the_way(machine: Machine) -> None:

@@ -58,6 +58,7 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from extend" -l reason
 complete -c ssh-jit -n "__fish_seen_subcommand_from extend" -l wait
 complete -c ssh-jit -n "__fish_seen_subcommand_from extend" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from hosts" -l details
+complete -c ssh-jit -n "__fish_seen_subcommand_from hosts" -l forget
 complete -c ssh-jit -n "__fish_seen_subcommand_from hosts" -l host
 complete -c ssh-jit -n "__fish_seen_subcommand_from hosts" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from hosts" -l label
