@@ -6,7 +6,7 @@ import time
 
 from sshjit import durations, names, wire
 from sshjit.api.views import RequestState, RequestView
-from sshjit.errors import SshJitError
+from sshjit.errors import FAMILIES, SshJitError
 from sshjit.terminal_text import fitted, inert, wrap
 from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.basic import SAME_CLOCK
@@ -49,7 +49,7 @@ def status(machine: Machine, options: Options) -> int:
     if options.json:
         _print_json(machine, session, api, requests, name)
         if problem:
-            raise problem
+            raise _alone(problem)
         return ExitCode.OK
     rows = [
         ["server", f"{settings.url} ({settings.installation})"],
@@ -69,13 +69,18 @@ def status(machine: Machine, options: Options) -> int:
         listed = request_text.requests(shown, now, theirs=False, columns=table_width(), page=api.page_of)
         machine.terminal.out(f"\nrequests\n\n{listed}")
     if problem:
-        raise problem  # what works is shown already
+        raise _alone(problem)  # what works is shown already
     if name is not None:
         _explain(machine, name, certificates, shown)
         bundle = trusted_bundle.current(machine, settings).bundle
         if known_by := host_certificates.sentence(name, api.hosts(), bundle, int(time.time()) + api.skew):
             _print(machine, known_by)
     return ExitCode.OK
+
+
+def _alone(problem: SshJitError) -> SshJitError:
+    """The error without what still works, which ``status`` itself says."""
+    return FAMILIES[problem.family](problem.code, problem.message, hint=problem.hint).at(problem.page)
 
 
 def _print_json(
