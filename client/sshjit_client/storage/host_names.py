@@ -38,7 +38,7 @@ def keep(machine: Machine, hosts: Iterable[str]) -> list[str]:
     _write(machine, {paths.ALL_HOSTS, *new, *(f"{_WAS}{name}" for name in {*before, *former(machine)} - new)})
     if gone:
         others = f" and {len(gone) - _TOLD} more" if len(gone) > _TOLD else ""
-        text = f"no host of {machine.settings().name} any more, its server says: {', '.join(gone[:_TOLD])}{others}"
+        text = f"no host of {machine.settings().name} any more: {', '.join(gone[:_TOLD])}{others}"
         machine.terminal.warn(f"{text}; your own keys are not shown to what was a host")
         at = f" --installation {machine.settings().name}" if len(paths.installations(machine.environ)) > 1 else ""
         machine.terminal.hint(f"ssh-jit hosts --forget {gone[0]}{at}, if it is true")
