@@ -50,6 +50,21 @@ def run(folder: PolicyFolder, command: str) -> CommandResult:
     return folder.run(*shlex.split(command)[2:])
 
 
+def test_the_contents_lead_to_each_section_and_no_link_within_the_page_is_dead() -> None:
+    prose = re.sub(r"^```.*?^```", "", TEXT, flags=re.DOTALL | re.MULTILINE)
+    contents, _, _ = prose.partition("\n## ")
+    sections = [_anchor(heading) for heading in re.findall(r"^#{2,} (.+)$", prose, re.MULTILINE)]
+    links = re.findall(r"\]\(#([^)]+)\)", prose)
+    assert sorted(re.findall(r"\]\(#([^)]+)\)", contents)) == sorted(sections)
+    assert len(set(sections)) == len(sections)
+    assert set(links) - set(sections) == set()
+
+
+def _anchor(heading: str) -> str:
+    """What a page shown by a forge calls a heading: small letters, no punctuation, hyphens for blanks."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
 def test_the_examples_are_one_good_policy_without_a_warning(folder: PolicyFolder) -> None:
     example = policy.load(POLICY)
     assert [rule.name for rule in example.allows] == ["staging", "prod-database"]
@@ -247,7 +262,7 @@ def test_the_page_shows_what_the_command_prints(folder: PolicyFolder, command: s
 def test_every_command_is_on_the_page() -> None:
     assert {command.split()[2] for command, _ in SHOWN} == {"check", "explain", "diff", "prove"}
     for name in ("check", "explain", "test", "diff", "prove", "schema"):
-        assert f"**{name}** " in TEXT
+        assert f"\n### {name}\n\n`ssh-jit policy {name}` " in TEXT
 
 
 def test_every_key_of_a_rule_is_on_the_page() -> None:

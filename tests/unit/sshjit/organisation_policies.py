@@ -32,7 +32,7 @@ name = "core-needs-risk"
 hosts = {{ role = "core", env = "prod" }}
 without = ["approval", "mfa", "signed_request"]
 [[never]]
-name = "nobody-at-closing"
+name = "nobody-is-root"
 hosts = {{ env = "prod" }}
 login = "root"
 [[deny]]
@@ -60,7 +60,7 @@ hosts = {{ env = "prod", role = {{ not = ["core", "card"] }} }}
 logins = ["deploy"]
 terms = "prod"
 """
-HOSPITAL = f"""{HEAD}
+HOSPITAL = f"""{HEAD}dept = {{ values = ["radiology", "pharmacy", "shared"], required = true }}
 [tickets.changes]
 expect.status = "approved"
 [rotas.wards]
@@ -68,11 +68,16 @@ lifetime = "8d"
 [roles]
 on-call = ["rota:wards"]
 clinic-it = ["acme/group:clinic-it"]
+radiology = ["acme/group:radiology"]
+pharmacy = ["acme/group:pharmacy"]
 vendor = [{{ from = "partner/group:scanner", until = 2026-12-31 }}]
+[owners.dept]
+label = "dept"
+roles = {{ radiology = "radiology", pharmacy = "pharmacy" }}
 [[never]]
 name = "vendors-stay-in-the-lab"
 hosts = {{ env = "prod" }}
-unless_role = ["clinic-it", "on-call"]
+unless_role = ["clinic-it", "radiology", "pharmacy", "on-call"]
 [[deny]]
 name = "only-from-inside"
 hosts = {{ env = "prod" }}
@@ -85,6 +90,13 @@ hosts = {{ env = ["prod", "test"] }}
 logins = ["@own"]
 {PLAIN}
 [[allow]]
+name = "own-department"
+roles = ["@dept"]
+hosts = {{ env = ["prod", "test"] }}
+logins = ["app"]
+mfa = true
+{PLAIN}
+[[allow]]
 name = "scanner"
 roles = ["vendor"]
 hosts = {{ env = "lab" }}
@@ -94,7 +106,9 @@ reason = {{ pattern = "CHG-[0-9]+" }}
 ticket = "changes"
 hours = "18:00-06:00"
 zone = "Europe/Berlin"
-{PLAIN}
+approvals = [{{ from = "@dept", count = 1 }}]
+grant = "4h"
+certificate = "5m"
 [[break_glass]]
 name = "emergency"
 roles = ["clinic-it", "on-call"]
@@ -135,6 +149,7 @@ UNIVERSITY = f"""{HEAD}
 [roles]
 staff = ["acme/group:staff"]
 student = ["acme/group:students"]
+central-it = ["acme/group:central-it"]
 [terms.short]
 grant = "2h"
 certificate = "5m"
@@ -156,10 +171,17 @@ roles = ["staff"]
 hosts = {{ env = {{ not = "prod" }} }}
 logins = ["@own"]
 terms = "short"
-[[never]]
-name = "students-after-term"
+[[allow]]
+name = "central-services"
+roles = ["central-it"]
 hosts = {{ env = "prod" }}
-unless_role = "staff"
+logins = ["root"]
+mfa = true
+terms = "short"
+[[never]]
+name = "production-is-for-central-it"
+hosts = {{ env = "prod" }}
+unless_role = "central-it"
 """
 ISP = f"""{HEAD}region = {{ values = ["north", "south", "lab"], required = true }}
 kind = {{ values = ["core", "edge", "cpe"], required = true }}

@@ -6,8 +6,10 @@ without its additions, which answers the same.
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,7 @@ def person(provider: str, *groups: str, had: tuple[str, ...] = ()) -> Subject:
 OPS, TRAINEE = person("acme", "ops"), person("acme", "ops", "trainees")
 DEV, LIVE = person("acme", "dev"), person("acme", "live-ops")
 STUDENT, TUTOR = person("acme", "students"), person("acme", "students", had=("staff",))
+CENTRAL, RADIOLOGY = person("acme", "central-it"), person("acme", "radiology")
 CLINIC, VENDOR = person("acme", "clinic-it"), person("partner", "scanner")
 NORTH, NOC = person("acme", "field-north"), person("acme", "noc")
 BILLING, WEB = person("acme", "billing"), person("acme", "web")
@@ -88,10 +91,19 @@ QUESTIONS: list[Question] = [
     (BANK, OPS, [host("prod", "core")], "2026-12-01 21:00", "no_rule", "in the evening"),
     (BANK, OPS, [host("prod", "web")], "2026-12-29 12:00", "denied_by_rule", "at the year's end"),
     (BANK, OPS, [host("prod", "web")], "2027-01-06 12:00", "step_up", "after it, with an old sign-in"),
-    (HOSPITAL, CLINIC, [host("prod")], "2026-12-01 12:00", "", "from inside"),
-    (HOSPITAL, VENDOR, [host("lab")], "2026-12-01 19:00", "wrong_network", "vendors come from their own network"),
-    (HOSPITAL, VENDOR, [host("prod")], "2026-12-01 19:00", "no_rule", "and go no further"),
-    (HOSPITAL, VENDOR, [host("lab")], "2027-01-01 19:00", "no_rule", "until their contract ends"),
+    (HOSPITAL, CLINIC, [host("prod", dept="shared")], "2026-12-01 12:00", "", "from inside"),
+    (
+        HOSPITAL,
+        VENDOR,
+        [host("lab", dept="radiology")],
+        "2026-12-01 19:00",
+        "wrong_network",
+        "only from the vendor",
+    ),
+    (HOSPITAL, VENDOR, [host("prod", dept="radiology")], "2026-12-01 19:00", "no_rule", "and go no further"),
+    (HOSPITAL, VENDOR, [host("lab", dept="radiology")], "2027-01-01 19:00", "no_rule", "until their contract ends"),
+    (HOSPITAL, RADIOLOGY, [host("prod", dept="radiology")], "2026-12-01 12:00", "", "a department's own systems"),
+    (HOSPITAL, RADIOLOGY, [host("prod", dept="pharmacy")], "2026-12-01 12:00", "no_rule", "and not the pharmacy's"),
     (STUDIO, DEV, [host("test"), host("lab")], "2026-11-22 12:00", "", "builds go on"),
     (STUDIO, DEV, [host("prod")], "2026-11-22 12:00", "denied_by_rule", "a launch is for live operations"),
     (STUDIO, LIVE, [host("prod")], "2026-11-22 12:00", "", "who are there"),
@@ -99,6 +111,8 @@ QUESTIONS: list[Question] = [
     (UNIVERSITY, STUDENT, [host("lab")], "2026-12-01 12:00", "wrong_network", "only from the pool"),
     (UNIVERSITY, STUDENT, [host("lab")], "2027-02-06 00:00", "no_rule", "until the term ends"),
     (UNIVERSITY, TUTOR, [host("lab")], "2026-12-01 12:00", "no_rule", "who may be staff is no student"),
+    (UNIVERSITY, TUTOR, [host("prod")], "2026-12-01 12:00", "no_rule", "production is not for teaching"),
+    (UNIVERSITY, CENTRAL, [host("prod")], "2026-12-01 12:00", "", "it is for central IT"),
     (ISP, NORTH, [host("prod", region="north", kind="edge")], NIGHT, "", "one's own region"),
     (ISP, NORTH, [host("prod", region="south", kind="edge")], NIGHT, "no_rule", "and no other"),
     (ISP, NORTH, [host("prod", region="north", kind="core")], NIGHT, "no_rule", "all but the core"),
@@ -189,6 +203,8 @@ def test_who_has_to_approve_is_said() -> None:
     core = host("prod", region="north", kind="core")
     assert steps(ISP, NOC, core) == [("north", False, "manager")]
     assert steps(SAAS, WEB, host("prod", service="billing")) == [("billing", False, ""), ("security", True, "")]
+    scanner = host("lab", dept="radiology")
+    assert steps(HOSPITAL, VENDOR, scanner, address="192.0.2.7") == [("radiology", False, "")]
     assert steps(LAB, LASER, host("prod", group="cryo")) == [("cryo", False, "head")]
     control = host("prod", plant="west", kind="scada")
     assert steps(UTILITY, ENGINEER, control) == [("west", True, ""), ("west", False, "")]
@@ -224,6 +240,64 @@ def test_what_must_never_be_is_proved(name: str) -> None:
     policy = load(with_files(ORGANISATIONS[name], FILES.__getitem__))
     broken = [answer.never.name for answer in prove(policy, policy.nevers, at("2026-11-01 12:00"))]
     assert broken == []
+
+
+# ------------------------------------------------------------------------------------------- how many need each
+
+AT_LEAST = {
+    "dates": 8,
+    "shared terms": 7,
+    "on call": 7,
+    "hosts of one's owner": 6,
+    "approvers by owner": 6,
+    "tickets": 5,
+    "where from": 4,
+    "limits": 3,
+    "all but": 3,
+    "escalation": 2,
+}
+
+
+def needs(text: str) -> set[str]:
+    """Say what of the language one policy uses in its rules and denies; a declaration that no rule uses is none."""
+    policy = tomllib.loads(text)
+    rules = [rule for kind in ("allow", "deny", "break_glass") for rule in policy.get(kind, ())]
+    terms = list(policy.get("terms", {}).values())
+    steps = [step for has in (*rules, *terms) for step in has.get("approvals", ())]
+    named = {role for rule in rules for key in ("roles", "not_roles") for role in rule.get(key, ())}
+    by_rota = {role for role in named for source in policy["roles"].get(role, ()) if str(source).startswith("rota:")}
+    kinds = [kind for rule in rules for kind in _tables(rule.get("hosts", []))]
+    used = {
+        "dates": any(_has_dates(rule, policy) for rule in rules),
+        "shared terms": any("terms" in rule for rule in rules),
+        "on call": bool(by_rota),
+        "hosts of one's owner": any(role.startswith("@") for rule in policy["allow"] for role in rule["roles"]),
+        "approvers by owner": any(step["from"].startswith("@") or "not_own" in step for step in steps),
+        "tickets": any("ticket" in has for has in (*rules, *terms)),
+        "where from": any({"networks", "not_networks"} & has.keys() for has in (*rules, *terms)),
+        "limits": any("limits" in has for has in (*rules, *terms)),
+        "all but": any("not_roles" in rule for rule in rules)
+        or any(isinstance(value, dict) for kind in kinds for value in kind.values()),
+        "escalation": any("escalate" in step for step in steps),
+    }
+    assert used.keys() == AT_LEAST.keys()
+    return {need for need, is_used in used.items() if is_used}
+
+
+def _tables(hosts: dict[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return hosts if isinstance(hosts, list) else [hosts]
+
+
+def _has_dates(rule: dict[str, Any], policy: dict[str, Any]) -> bool:
+    days = {*rule.get("days", ()), *rule.get("not_days", ())}
+    return bool({"from", "until"} & rule.keys() or days & policy.get("calendars", {}).keys())
+
+
+@pytest.mark.parametrize("need", AT_LEAST)
+def test_each_need_is_that_of_as_many_organisations_as_were_asked_about(need: str) -> None:
+    who = [name for name, text in ORGANISATIONS.items() if need in needs(text)]
+    assert len(ORGANISATIONS) == 10
+    assert len(who) >= AT_LEAST[need], who
 
 
 # ----------------------------------------------------------------------------------------------------- lines saved
