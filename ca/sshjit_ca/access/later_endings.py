@@ -32,14 +32,20 @@ class LaterEndings:
     def __init__(self) -> None:
         self._known: tuple[State, str, tuple[_Host, ...], tuple[tuple[str, str], ...]] | None = None
         self._due: dict[str, int] = {}
+        self._extended: dict[str, int] = {}
+        """Grant -> its end by the newest extension that was looked at."""
 
     def close_due(self, context: Context) -> int:
         """Closes the grants whose end has come; how many. The clock must be believed."""
         closed = 0
         for request_id in [each for each, due in self._due.items() if due <= context.now][:MOST]:
             del self._due[request_id]
-            closed += _close(context, request_id)
+            if _close(context, request_id):
+                closed += 1
+            else:  # it was extended meanwhile, or policy or a host is another one
+                self._note(context, context.state.requests.get(request_id), context.now)
         self._look(context)
+        self._look_at_extended(context)
         return closed
 
     def _look(self, context: Context) -> None:
@@ -56,12 +62,28 @@ class LaterEndings:
         self._known = known
         self._due = {each: due for each, due in self._due.items() if due <= context.now}  # the next tick's
         for request in request_index.opened(state):
+            if request.id in self._due:
+                continue
             since = context.now
             if began_again:  # it may have come while nobody looked
                 since = max(state.policy_since, request.opens or context.now)
-            due = _end(context, request, min(since, context.now))
-            if due is not None:
-                self._due[request.id] = due
+            self._note(context, request, min(since, context.now))
+
+    def _look_at_extended(self, context: Context) -> None:
+        """Finds out anew when each grant ends that was extended since: an extension moves the end that policy gives."""
+        extended = context.state.extended
+        for request_id, _ in extended.items() - self._extended.items():
+            if self._due.get(request_id, context.now + 1) > context.now:  # else the next tick's
+                self._note(context, context.state.requests.get(request_id), context.now)
+        if extended != self._extended:
+            self._extended = dict(extended)
+
+    def _note(self, context: Context, request: Request | None, since: int) -> None:
+        due = None if request is None else _end(context, request, since)
+        if request is not None and due is not None:
+            self._due[request.id] = due
+        elif request is not None:
+            self._due.pop(request.id, None)
 
 
 def _end(context: Context, request: Request, since: int) -> int | None:

@@ -11,6 +11,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit import entries, events
+from sshjit.api.views import RequestView
 from sshjit.errors import Refused
 from sshjit_ca.access import later_endings
 from tests.support.installation import ALICE, BOB, DANA, Installation
@@ -196,3 +197,30 @@ def test_a_grant_with_approvals_and_its_extension_end_too(ca: Installation) -> N
     assert open_grants(ca) == []
     with pytest.raises(Refused):
         ca.ask(ca.native(DANA), "db1")
+
+
+def extended_while_shorter(ca: Installation) -> RequestView:
+    """An 8-hour grant, of which policy gives 4 hours since, extended by 2 hours at hour 3."""
+    ca.change_policy('grant = "8h"', 'grant = "8h"\nextend = { count = 1, by = "2h" }')
+    request = ca.ask(ca.native(ALICE), "web1").request
+    ca.change_policy('grant = "8h"', 'grant = "4h"')
+    assert open_grants(ca) == ["web1"]
+    ca.later(3 * HOUR)
+    ca.say(m.Extend(ca.native(ALICE), request.id, "CHG-7 more", "192.0.2.7"), m.AskReply)
+    return request
+
+
+@pytest.mark.parametrize("looks", [(3,), (3, 4), (4,), (3, 4, 5)])
+def test_an_extension_moves_the_end_that_policy_gives(ca: Installation, looks: tuple[int, ...]) -> None:
+    """Also if nobody looks between the extension and the end of before."""
+    request = extended_while_shorter(ca)
+    for hour in looks:
+        ca.later(NOON + hour * HOUR - ca.time)
+        assert set(open_grants(ca)) == {"web1"}
+    ca.later(NOON + 6 * HOUR - 1 - ca.time)
+    shown = ca.say(m.ReadRequest(ca.native(ALICE), request.id), m.RequestReply).request
+    assert (shown.state, shown.ends) == ("approved", NOON + 6 * HOUR)
+    assert set(open_grants(ca)) == {"web1"}
+    ca.later(1)
+    assert open_grants(ca) == []
+    assert request.id in {event.request for event in closed(ca)}
