@@ -16,7 +16,8 @@ from sshjit import durations
 from sshjit.names import lowered
 from sshjit.policy import Bastion, Host, Policy, words
 from sshjit.policy.analysis import WEEK, Access, Holder, PolicyOverTime, Timeline
-from sshjit.policy.model import CLIENT, COMMAND, OWN, SHELL, AllowRule, DenyRule, Rule
+from sshjit.policy.limits import limits_text
+from sshjit.policy.model import CLIENT, COMMAND, NO_LIMITS, OWN, SHELL, AllowRule, DenyRule, Rule
 from sshjit.policy.networks import one_of_each
 from sshjit.policy.owners import ends_on
 from sshjit.policy.query import usable_unix_name
@@ -221,6 +222,9 @@ def _requirements(rule: AllowRule) -> Iterator[str]:
     if rule.reason is not None:
         pattern = f" like {rule.reason.pattern.pattern}" if rule.reason.pattern else ""
         yield f"a reason{pattern}"
+    if rule.ticket is not None:
+        down = ", or that it does not answer" if rule.ticket_down_allows else ""
+        yield f"a ticket that {rule.ticket.name} accepts{down}"
     if rule.fresh_login is not None:
         yield f"a sign-in of the last {durations.show(rule.fresh_login)}"
     if rule.mfa:
@@ -230,10 +234,23 @@ def _requirements(rule: AllowRule) -> Iterator[str]:
     if rule.signed_request:
         yield "a request signed by the login's key"
     yield from _places(rule)
+    yield from _amounts(rule)
     if rule.forwarding:
         yield f"allows {', '.join(rule.forwarding)} forwarding"
     if rule.break_glass is not None:
         yield f"review within {durations.show(rule.break_glass.review_within)}"
+
+
+def _amounts(rule: AllowRule) -> Iterator[str]:
+    """How much the rule gives, how often, and for how long beyond its window."""
+    yield f"at most {rule.max_hosts} host{'' if rule.max_hosts == 1 else 's'} at once"
+    if rule.limits != NO_LIMITS:
+        yield f"grants: {limits_text(rule.limits)}"
+    if rule.extend is not None:
+        times = f"{rule.extend.count} time{'' if rule.extend.count == 1 else 's'}"
+        yield f"may be extended {times} by {durations.show(rule.extend.by)}"
+    if rule.keep_open:
+        yield "stays open whatever becomes of the rule and of the hosts' labels"
 
 
 def _places(rule: AllowRule) -> Iterator[str]:

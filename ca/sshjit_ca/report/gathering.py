@@ -51,12 +51,14 @@ class Gathering:
             event = fast_reader.without_detail(kind, fact) if detail is None else fast_reader.event(kind, fact, detail)
             self._check_period(time)
             inside = self._begun and not self._over
-            self._add_always(event, time, inside=inside)
+            self._add_always(event, time)
             if inside:
                 self._add(event, Place(index, time))
                 self.erased += detail is None
             new_day = time // _DAY != state.time // _DAY
             states.apply(state, event, index, time)
+            if inside and isinstance(event, events.LoginOpened):
+                self.people.could_use(state, event.subject)
             if self._begun and (name := getattr(event, "request", None)) is not None:
                 self._requests.refresh(state, name)
             if new_day:
@@ -76,13 +78,13 @@ class Gathering:
             self.changes.finish(self.state)
             self.locked = frozenset(subject for lock in self.state.locks.values() for subject in lock.subjects)
 
-    def _add_always(self, event: Event, time: int, *, inside: bool) -> None:
+    def _add_always(self, event: Event, time: int) -> None:
         """What counts from the first entry on; of later ones, only who somebody is that nobody knew before."""
         match event:
             case events.Issued() if not self._over:
                 self._activity.used(event, self.state.requests[event.request], time)
             case events.LoginOpened() if not self._over or event.subject not in self.people.known:
-                self.people.signed_in(event, time, inside=inside)
+                self.people.signed_in(event, time)
             case events.PolicyLoaded() if not self._begun:
                 self.changes.policy_before(event, time)
             case _:

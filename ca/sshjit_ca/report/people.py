@@ -14,7 +14,7 @@ from sshjit.policy.model import Rota
 from sshjit.policy.rota import RotaText, parse_rota, turns_of
 from sshjit.policy.types import FOREVER
 from sshjit_ca.report.columns import ERASED
-from sshjit_ca.state import State
+from sshjit_ca.state import State, locks
 
 OPERATOR = "the operator"
 
@@ -32,6 +32,10 @@ class Claims:
     """The rotas that named the person, at any time of the period."""
     claims: frozenset[str] | None = None
     """Those of a workload; ``None``: a person."""
+    denied_groups: frozenset[str] = frozenset()
+    """The groups of this sign-in and of the newest one: denies alone look at them."""
+    denied_emails: frozenset[str] = frozenset()
+    """Every address ever seen, verified or not: denies alone look at them."""
 
     def subject(self, subject: str) -> Subject:
         """The person as policy sees them."""
@@ -45,6 +49,8 @@ class Claims:
             own_listed=self.own_listed,
             on_call=turns,
             claims=self.claims,
+            denied_groups=self.denied_groups,
+            denied_emails=self.denied_emails,
         )
 
     def with_turns(self, rotas: Mapping[str, Iterable[str]]) -> Iterator[Claims]:
@@ -74,6 +80,12 @@ def _names(text: str, subject: Subject) -> bool:
     return rota is not None and bool(turns_of(subject, [(Rota(rota.name, FOREVER), rota)]))
 
 
+def _still(older: Claims, newest: Claims) -> Claims:
+    """What an older sign-in gives: what the newest one says too; to forbid, what either says counts."""
+    groups, emails = older.groups & newest.groups, older.emails & newest.emails
+    return replace(older, groups=groups, emails=emails, denied_groups=older.groups | newest.groups)
+
+
 @dataclass(slots=True)
 class Person:
     """A person who signed in at some time."""
@@ -93,9 +105,11 @@ class People:
         self.known: dict[str, Person] = {}
         self.claims: dict[str, dict[Claims, None]] = {}
         self._called: dict[str, set[str]] = {}
+        self._said: dict[str, dict[Claims, None]] = {}
+        """What each sign-in of the period said, without what others did."""
 
-    def signed_in(self, event: events.LoginOpened, time: int, *, inside: bool) -> None:
-        """Adds a sign-in; if its detail was erased, only its time is known."""
+    def signed_in(self, event: events.LoginOpened, time: int) -> None:
+        """Adds a sign-in; if its detail was erased, only its time is known. In the period, ``could_use`` follows."""
         subject = event.subject
         if not event.provider:
             if subject in self.known:
@@ -107,14 +121,31 @@ class People:
         claims = Claims(event.provider, groups, emails, event.own, event.own_listed, claims=stated)
         self.known[subject] = Person(event.name, event.provider, event.email or "", claims, time)
         self._called.setdefault(self._label(subject), set()).add(subject)
-        if inside:
-            self.claims.setdefault(subject, {})[claims] = None
 
     def begin(self, state: State) -> None:
         """The period begins: people known already could use the claims of their newest sign-in."""
         for subject in state.newest_login:
-            if subject in self.known:
-                self.claims.setdefault(subject, {})[self.known[subject].claims] = None
+            self._could_use(state, subject)
+
+    def could_use(self, state: State, subject: str) -> None:
+        """Adds the claims that count since a sign-in of the period, which ``state`` has.
+
+        Denies look at every address seen, so those of accounts that an address links to this one count too.
+        """
+        for account in locks.accounts_of(state, subject):
+            self._could_use(state, account)
+
+    def _could_use(self, state: State, subject: str) -> None:
+        if subject not in self.known:
+            return
+        newest = self.known[subject].claims
+        accounts = locks.accounts_of(state, subject)
+        seen = frozenset[str]().union(*(state.emails.get(account, ()) for account in accounts))
+        said, could = self._said.setdefault(subject, {}), self.claims.setdefault(subject, {})
+        said[newest] = None
+        for older in said:
+            claims = older if older == newest else _still(older, newest)
+            could[replace(claims, denied_emails=seen)] = None
 
     def who(self, subject: str | None) -> str:
         """The name of a person in every table: name and provider, and the account if two have the same."""

@@ -11,6 +11,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +97,7 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(parts.hostname or "", parts.port or (443 if self._tls else 80), timeout=deadline)
         self.deadline = deadline
         self.late = False
+        self._ends = time.monotonic() + deadline
         self._cut: socket.socket | None = None
         self._timer = threading.Timer(deadline, self._end_late)
         self._timer.daemon = True
@@ -108,12 +110,36 @@ class _Connection(http.client.HTTPConnection):
             self.sock.settimeout(self.timeout)
             self.sock.connect(str(self._unix))
             return
-        self._watch(socket.create_connection((self.host, self.port), self.timeout))
+        self._watch(self._first_that_answers())
         if self._tls:
             context = ssl.create_default_context()
             tls = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
             self._watch(tls)
             tls.do_handshake()
+
+    def _first_that_answers(self) -> socket.socket:
+        """A connection to the first address that takes one; all of them together have the one deadline.
+
+        Raises:
+            OSError: what the last one said; ``TimeoutError``: the time is over.
+
+        """
+        failure: OSError = OSError("it has no address")
+        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+            left = self._ends - time.monotonic()
+            if left <= 0 or self.late:
+                raise TimeoutError
+            tried = socket.socket(family, kind, protocol)
+            try:
+                tried.settimeout(left)
+                tried.connect(address)
+            except OSError as error:
+                tried.close()
+                failure = error
+            else:
+                tried.settimeout(self.deadline)
+                return tried
+        raise failure
 
     def end(self) -> None:
         """Nothing more is expected."""

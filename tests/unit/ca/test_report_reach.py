@@ -10,11 +10,14 @@ from itertools import product
 import pytest
 from hypothesis import Phase, given, settings
 
+from sshjit import events
 from sshjit.policy import ASSUMED, Allow, Ask, Host, NeedsApproval, Policy, Subject, evaluate, load
+from sshjit_ca import state as states
 from sshjit_ca.report.access_lines import Line, access_lines
 from sshjit_ca.report.builder import Report
-from sshjit_ca.report.people import Claims
+from sshjit_ca.report.people import Claims, People
 from sshjit_ca.report.period import Period
+from sshjit_ca.state import State
 from tests.support.audit_month import DAY, HOUR, START, Month
 from tests.support.installation import ALICE, Installation, Person
 from tests.support.reports import made, rows
@@ -86,7 +89,10 @@ def test_reach_is_what_the_policies_themselves_say(report: Report, played: tuple
 def test_it_is_so_for_every_policy(policy: Policy, who: Subject, hosts: list[Host]) -> None:
     who = always_on_call(who)
     rotas = frozenset(turn.rota for turn in who.on_call)
-    claims = Claims(who.provider, who.groups, who.emails, who.unix_name, who.own_listed, rotas, who.claims)
+    claims = Claims(
+        *(who.provider, who.groups, who.emails, who.unix_name, who.own_listed, rotas, who.claims),
+        *(who.denied_groups, who.denied_emails),
+    )
     owners = {} if who.unix_name is None else {who.unix_name: who.id}
     lines = access_lines(policy, {who.id: [claims]}, owners, hosts, NOW)
     assert said(lines, who.unix_name) == set(by_the_clock(policy, who, hosts, NOW))
@@ -111,6 +117,119 @@ def test_a_deny_on_networks_leaves_what_can_be_asked_for_from_elsewhere(
     assert all("by deny-0" in line.terms.hours for line in lines)
 
 
+RULES = """\
+version = 1
+[labels]
+env = { values = ["prod"], required = true }
+[roles]
+sre = ["acme/group:SRE"]
+trainee = ["acme/email:ann@old.example", "acme/group:Trainee"]
+[tickets.jira]
+expect.open = true
+[[allow]]
+name = "strict"
+roles = ["sre"]
+not_roles = ["trainee"]
+hosts = { env = "prod" }
+logins = ["root"]
+approvals = []
+grant = "1h"
+certificate = "5m"
+[[allow]]
+name = "lax"
+roles = ["sre"]
+hosts = { env = "prod" }
+logins = ["root"]
+approvals = []
+reason = { pattern = "A-[0-9]+" }
+grant = "8h"
+certificate = "5m"
+"""
+
+
+def reached(people: People, text: str = RULES) -> set[str]:
+    lines = access_lines(load(text), people.claims, {}, [Host("h", "h", (("env", "prod"),))], NOW)
+    return {line.terms.rule for line in lines}
+
+
+def signing_in(*said: tuple[str, str, tuple[str, ...]]) -> tuple[People, State]:
+    """Sign-ins of (subject, address, groups), one after another, before the period."""
+    people, state = People(), State()
+    for number, each in enumerate(said):
+        sign_in(people, state, f"l-{number}", each)
+    return people, state
+
+
+def sign_in(people: People, state: State, login: str, said: tuple[str, str, tuple[str, ...]]) -> None:
+    subject, email, groups = said
+    event = events.LoginOpened(
+        *(login, subject, "native", f"t-{login}", None, NOW, NOW, NOW + HOUR, False),
+        *("acme", subject, "Ann", email, True, groups, None, None, "192.0.2.7"),
+    )
+    people.signed_in(event, NOW)
+    states.apply(state, event, state.size, NOW)
+
+
+@pytest.mark.parametrize("account", ["a-1", "a-2"])
+def test_an_older_address_counts_where_a_rule_is_not_for_it(account: str) -> None:
+    """``account`` is who had it: the same account, or another one with an address in common."""
+    old = [(account, "ann@old.example", ("SRE",)), (account, "ann@new.example", ("SRE",))]
+    people, state = signing_in(*old, ("a-1", "ann@new.example", ("SRE",)))
+    people.begin(state)
+    claims = list(people.claims["a-1"])
+    assert [each.denied_emails for each in claims] == [frozenset({"ann@old.example", "ann@new.example"})]
+    assert reached(people) == {"lax"}
+
+
+def test_an_address_of_the_period_counts_from_its_sign_in_on() -> None:
+    people, state = signing_in(("a-1", "ann@new.example", ("SRE",)))
+    people.begin(state)
+    assert reached(people) == {"strict"}
+    sign_in(people, state, "l-9", ("a-2", "ann@new.example", ()))
+    sign_in(people, state, "l-10", ("a-2", "ann@old.example", ()))
+    people.could_use(state, "a-2")
+    assert reached(people) == {"strict", "lax"}
+
+
+def test_the_groups_of_the_newest_sign_in_count_against_an_older_one() -> None:
+    people, state = signing_in(("a-1", "ann@new.example", ("SRE", "Trainee")))
+    people.begin(state)
+    assert reached(people) == {"lax"}
+    sign_in(people, state, "l-9", ("a-1", "ann@new.example", ("SRE",)))
+    people.could_use(state, "a-1")
+    assert reached(people) == {"strict", "lax"}
+    assert {each.denied_groups for each in people.claims["a-1"]} == {frozenset(), frozenset({"SRE", "Trainee"})}
+
+
+def requirements(*lines: str) -> tuple[str, ...]:
+    text = RULES.replace('"A-[0-9]+" }\n', '"A-[0-9]+" }\n' + "".join(f"{line}\n" for line in lines))
+    text = text.replace('roles = ["sre"]\nnot_roles = ["trainee"]', 'roles = ["trainee"]')
+    people = {"a-1": [Claims("acme", frozenset({"SRE"}), frozenset(), None, own_listed=False)]}
+    (line,) = access_lines(load(text), people, {}, [Host("h", "h", (("env", "prod"),))], NOW)
+    return line.terms.requirements
+
+
+def test_what_a_rule_limits_and_prolongs_is_listed() -> None:
+    assert requirements() == ("a reason like A-[0-9]+", "at most 16 hosts at once")
+    given = requirements(
+        'ticket = "jira"',
+        "limits = { person = { open = 1 }, rule = { week = 5 } }",
+        'extend = { count = 2, by = "1h" }',
+    )
+    assert given[1:] == (
+        "a ticket that jira accepts",
+        "at most 16 hosts at once",
+        "grants: 1 open a person, 5 in 7 days in all",
+        "may be extended 2 times by 1 h",
+    )
+    weak = requirements('ticket = "jira"', 'ticket_down = "allow"', "keep_open = true", "max_hosts = 200")
+    assert weak[1:] == (
+        "a ticket that jira accepts, or that it does not answer",
+        "at most 200 hosts at once",
+        "stays open whatever becomes of the rule and of the hosts' labels",
+    )
+
+
 def test_a_unix_name_that_is_somebody_elses_is_not_ones_own() -> None:
     text = f'{HEAD}[[allow]]\nname = "own"\nroles = ["a"]\nhosts = {{ env = "prod" }}\nlogins = ["@own"]\n'
     policy = load(f'{text}approvals = []\ngrant = "1h"\ncertificate = "5m"\n')
@@ -125,8 +244,14 @@ def test_hours_and_when_it_held_are_said(report: Report) -> None:
     nightly = next(row for row in rows(report, "reach") if row["rule"] == "nightly")
     assert nightly["hours"] == "22:00-04:00 (Europe/Berlin); not Sun (Europe/Berlin), by sunday-freeze"
     assert (nightly["people"], nightly["hosts"]) == ((DANA,), ("old1", "web1", "web2"))
-    signed = [(row["approvals"], row["held"]) for row in rows(report, "reach") if row["rule"] == "database"]
-    assert signed == [(("1 of lead",), "until 2027-01-26 11:04"), (("1 of lead, signed",), "since 2027-01-26 11:04")]
+    database = [row for row in rows(report, "reach") if row["rule"] == "database"]
+    assert [(row["approvals"], row["held"]) for row in database] == [
+        (("1 of lead",), "until 2027-01-15 08:00"),
+        (("1 of lead",), "2027-01-15 08:00 to 2027-01-26 11:04"),
+        (("1 of lead, signed",), "since 2027-01-26 11:04"),
+    ]
+    extended = ["may be extended 2 times by 30 min" in row["requirements"] for row in database]
+    assert extended == [False, True, True], "a policy in between lets grants be extended"
 
 
 def test_ten_thousand_hosts_are_as_many_lines_as_their_labels_differ(report: Report) -> None:

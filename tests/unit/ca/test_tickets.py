@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TypeVar
@@ -302,6 +304,37 @@ def test_what_is_wrong_with_the_place_of_a_checker(file: CheckerFile, problem: s
     assert caught.value.code == "bad_config"
     assert caught.value.message.startswith("ca.toml: tickets.jira: ")
     assert problem in caught.value.message
+
+
+def test_addresses_that_do_not_answer_have_one_deadline_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name with many of them is not waited for as often."""
+    with ExitStack() as stack:
+        found = []
+        for _ in range(12):
+            silent = stack.enter_context(socket.socket())
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(0)
+            found.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", silent.getsockname()))
+            for _ in range(3):  # its queue is full: whoever comes next is not answered
+                waiting = stack.enter_context(socket.socket())
+                waiting.settimeout(0)
+                waiting.connect_ex(silent.getsockname())
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        began = time.monotonic()
+        with pytest.raises(Unanswered, match=r"longer than 0\.5 seconds"):
+            exchange(Question("http://tickets.example/x"), largest=LARGEST, deadline=0.5)
+        assert time.monotonic() - began < 3, "each of them on its own would take 6 seconds"
+
+
+def test_the_next_address_is_asked_if_one_refuses(server: TicketServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = int(server.url.rsplit(":", 1)[1])
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in (closed.getsockname(), ("127.0.0.1", port))
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert exchange(Question(f"{server.url}/CHG-1"), largest=LARGEST, deadline=PATIENCE).status
 
 
 def test_how_many_questions_are_open_is_bounded_for_each_and_in_all() -> None:
