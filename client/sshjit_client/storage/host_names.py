@@ -59,8 +59,8 @@ def add_address(machine: Machine, address: str, port: int) -> None:
 
 
 def has_address(machine: Machine, address: str, port: str) -> bool:
-    """Whether a host was at this address and port."""
-    return f"{address} {port}" in _lines(machine, _ADDRESSES)
+    """Whether a host was at this address and port. A loopback address is another machine's on each machine."""
+    return not names.is_loopback(address) and f"{address} {port}" in _lines(machine, _ADDRESSES)
 
 
 def has_addresses(machine: Machine) -> bool:

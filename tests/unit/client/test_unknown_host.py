@@ -77,7 +77,9 @@ def test_nor_by_its_address(machine: Machine) -> None:
     host_names.keep(machine, ["web1"])
     host_names.keep_addresses(machine, [("192.0.2.7", 2222), ("no\naddress", 22)])
     host_names.add_address(machine, "2001:db8::7", 22)
+    host_names.add_address(machine, "127.0.0.1", 22)
     assert started(machine, ["192.0.2.7"], [])
+    assert started(machine, ["127.0.0.1"], []), "behind a host on the way it is that one's"
     for words in (["-p", "2222", "192.0.2.7"], ["2001:db8::7"], ["-o", "HostName=2001:db8::7", "elsewhere"]):
         with pytest.raises(Refused, match="was a host of lab"):
             unknown_host.leave_or_raise(machine, connection_args.read(["-F", "none", *words]), NO_HOST, [])
