@@ -120,6 +120,8 @@ class Authority:
         before, in_force = dict(context.store.policy_texts()).get(context.state.policy or ""), None
         with contextlib.suppress(PolicyError):  # a policy that this release cannot read says nothing
             in_force = None if before is None else policy.load(before)
+        if context.state.policy and in_force is None:
+            _log.warning("the text of the policy in force is gone or cannot be read: its sentences count for nothing")
         hosts = context.state.hosts.values()
         broken, decided = policy_change.decide_sentences(in_force, context.policy, hosts, context.now)
         if not broken:

@@ -60,7 +60,8 @@ class Tickets:
                 self._since, self._lately = now, Counter()
             many = self._open[person] >= OF_ONE or self._lately[person] >= IN_A_MINUTE
             if many or self._open.total() >= IN_ALL:
-                raise Refused("ticket_busy", "other tickets are being looked up just now", hint="try again in a moment")
+                message = "too many tickets are being looked up, or you asked about too many in a minute"
+                raise Refused("ticket_busy", message, hint="try again in a minute")
             self._open[person] += 1
             self._lately[person] += 1
 

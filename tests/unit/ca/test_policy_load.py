@@ -454,7 +454,7 @@ def test_the_first_policy_does_not_break_its_own_sentence_either(issuers: dict[s
 
 
 def test_nor_does_one_after_a_policy_that_this_release_cannot_read(
-    ca: Installation, monkeypatch: pytest.MonkeyPatch
+    ca: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     load(ca, NEVER)
     before = ca.context.policy.digest
@@ -467,6 +467,7 @@ def test_nor_does_one_after_a_policy_that_this_release_cannot_read(
     (ca.home / "policy.toml").write_text(ca.policy.replace('grant = "8h"', 'grant = "7h"'))
     ca.start()
     assert ca.context.policy.digest != before
+    assert "its sentences count for nothing" in caplog.text
 
 
 STAGING = '[[allow]]\nname = "staging"'

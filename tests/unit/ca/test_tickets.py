@@ -344,6 +344,7 @@ def test_how_many_questions_are_open_is_bounded_for_each_and_in_all() -> None:
     with pytest.raises(Refused) as caught:
         turns.take_turn("a", 0)
     assert caught.value.code == "ticket_busy"
+    assert ("in a minute" in caught.value.message, caught.value.hint) == (True, "try again in a minute")
     for number in range(IN_ALL - 2):
         turns.take_turn(f"b{number}", 0)
     with pytest.raises(Refused):
