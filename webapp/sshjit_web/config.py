@@ -8,6 +8,7 @@ themselves are read by ``sshjit/providers.py``; nothing here talks to the networ
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import stat
@@ -281,12 +282,20 @@ def make_owned_folder(path: Path, mode: int, owner: struct_passwd) -> None:
 
 
 def set_aside(database: Path) -> Path:
-    """Gives a database of SQLite another name, with the files beside it, so that nothing uses it by mistake."""
-    aside = database.with_name(f"{database.name}.moved")
-    for suffix in ("", "-wal", "-shm"):
-        if (part := database.with_name(database.name + suffix)).exists():
-            part.rename(aside.with_name(aside.name + suffix))
+    """Gives a database of SQLite another name, with the files beside it, so that nothing uses it by mistake.
+
+    The name is a free one: an older database that was set aside stays.
+    """
+    names = (f"{database.name}.moved" + (f".{number}" * (number > 1)) for number in itertools.count(1))
+    aside = next(path for path in map(database.with_name, names) if not any(map(os.path.lexists, _parts(path))))
+    for part, to in zip(_parts(database), _parts(aside), strict=True):
+        if part.exists():
+            part.rename(to)
     return aside
+
+
+def _parts(database: Path) -> list[Path]:
+    return [database.with_name(f"{database.name}{suffix}") for suffix in ("", "-wal", "-shm")]
 
 
 def _make_durably(path: Path, text: str, mode: int = 0o600, group: int | None = None) -> None:

@@ -22,7 +22,7 @@ from typing import Protocol
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit_ca.log.export import Format, Reader, require_head
 from sshjit_ca.machine import owner, syslog
-from sshjit_ca.machine.durable import write_durably
+from sshjit_ca.machine.durable import Folder, write_durably
 from sshjit_ca.place_config import parse_syslog
 from sshjit_ca.storage.store import Row, Store
 
@@ -33,6 +33,7 @@ POLL = 1.0
 RETRY = 5.0
 """Seconds until a syslog that is away is tried again."""
 MAX_CURSOR = 4096
+_ANEW = "begin anew: remove the cursor, and give --from ENTRY and a new file by --output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ class Cursor:
         except (ValueError, TypeError):
             made = None
         if made is None or not all(type(value) is int for value in (made.next, made.sending, made.size)):
-            hint = "give --from, and remove it"
-            raise Invalid("bad_cursor", f"{path} does not say how far an export is", hint=hint)
+            raise Invalid("bad_cursor", f"{path} does not say how far an export is", hint=_ANEW)
         return made
 
     def write(self, path: Path) -> None:
@@ -83,8 +83,8 @@ class Output(Protocol):
     repeats: bool
     """Whether what went out cannot be taken back."""
 
-    def begin(self, size: int) -> None:
-        """Goes on behind so many bytes."""
+    def begin(self, size: int | None) -> None:
+        """Goes on behind so many bytes; ``None``: no cursor knows of anything that went out."""
 
     def put(self, reader: Reader, row: Row) -> None:
         """An entry."""
@@ -101,7 +101,7 @@ class Printed:
 
     repeats = True
 
-    def begin(self, size: int) -> None:
+    def begin(self, size: int | None) -> None:
         """Nothing is known of what was printed."""
 
     def put(self, reader: Reader, row: Row) -> None:
@@ -123,23 +123,28 @@ class InFile:
     repeats = False
 
     def __init__(self, path: Path) -> None:
-        """Raises ``OSError``."""
+        """Raises ``OSError``; ``ELOOP`` for a link, also on the way, that others could have made."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self._path = path
-        with owner.as_operator():
-            self._file = os.fdopen(os.open(path, flags, 0o600), "wb")
+        with owner.as_operator(), Folder.open(path.parent) as folder:
+            self._file = os.fdopen(os.open(path.name, flags, 0o600, dir_fd=folder.descriptor), "wb")
 
-    def begin(self, size: int) -> None:
-        """Cuts off what a cursor does not know.
+    def begin(self, size: int | None) -> None:
+        """Cuts off what a cursor does not know. Without a cursor, a file with content is refused.
 
         Raises:
-            Failed: ``output_shorter``.
+            Failed: ``output_not_empty``, ``output_shorter``.
 
         """
         there = self._file.seek(0, os.SEEK_END)
+        if size is None:
+            if there:
+                text = f"{self._path} is not empty, and no cursor says what of it is exported; nothing was changed"
+                raise Failed("output_not_empty", text, hint="name a new file by --output, or move this one away")
+            return
         if there < size:
             text = f"{self._path} has {there} bytes, and {size} were written"
-            raise Failed("output_shorter", text, hint="was it moved away? give --from, and remove the cursor")
+            raise Failed("output_shorter", text, hint=f"was it moved away? {_ANEW}")
         self._file.truncate(size)
         self._file.seek(size)
 
@@ -169,7 +174,7 @@ class Sent:
         self._patient, self._sleep = patient, sleep
         self._batch: list[syslog.Message] = []
 
-    def begin(self, size: int) -> None:
+    def begin(self, size: int | None) -> None:
         """Nothing is known of what was taken."""
 
     def put(self, reader: Reader, row: Row) -> None:
@@ -219,14 +224,16 @@ def export(store: Store, wish: Wish, output: Output, sleep: Callable[[float], No
 
     Raises:
         Invalid: ``bad_cursor``.
-        Failed: ``log_replaced``, ``log_shorter``, ``output_shorter``, ``syslog_down``, ``no_log``.
+        Failed: ``log_replaced``, ``log_shorter``, ``output_not_empty``, ``output_shorter``, ``syslog_down``,
+            ``no_log``.
 
     """
-    cursor = (None if wish.cursor is None else Cursor.read(wish.cursor)) or Cursor(wish.first, wish.first)
+    known = None if wish.cursor is None else Cursor.read(wish.cursor)
+    cursor = known or Cursor(wish.first, wish.first)
     _require_same_log(store, cursor)
     if output.repeats and cursor.sending > cursor.next:
         _say(f"the last export ended in the middle: entries {cursor.next} to {cursor.sending - 1} may go out twice")
-    output.begin(cursor.size)
+    output.begin(None if known is None else cursor.size)
     reader = Reader(wish.form)
     at = 0 if reader.needs_all else cursor.next
     while True:

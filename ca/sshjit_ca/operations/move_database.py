@@ -15,10 +15,9 @@ from sshjit_ca.keys import files
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log import verification
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
-from sshjit_ca.machine.durable import rename
 from sshjit_ca.service import standby
 from sshjit_ca.storage import copying, scan
-from sshjit_ca.storage.database import kind_of, sqlite_file
+from sshjit_ca.storage.database import kind_of, set_aside, sqlite_file
 from sshjit_ca.storage.store import Store
 
 
@@ -55,7 +54,7 @@ def move(config: Config, address: str, time: standby.Time) -> Moved:
     finally:
         target.close()
         source.close()
-    return Moved(size, _set_aside(old))
+    return Moved(size, set_aside(old, "moved") or old)
 
 
 def _require_same(config: Config, source: Store, target: Store) -> None:
@@ -70,12 +69,3 @@ def _require_same(config: Config, source: Store, target: Store) -> None:
     if verdict.problems:
         what = f"what arrived is not the log: {verdict.problems[0]}"
         raise Failed("log_broken", what, hint="nothing was changed here; ssh-jit-ca log verify; empty the new database")
-
-
-def _set_aside(old: Path) -> Path:
-    aside = old.with_name(f"{old.name}.moved")
-    for suffix in ("", "-wal", "-shm"):
-        part = old.with_name(old.name + suffix)
-        if part.exists():
-            rename(part, aside.with_name(aside.name + suffix))
-    return aside

@@ -20,6 +20,7 @@ from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.durable import rename, write_durably
 from sshjit_ca.service import daemon, standby
+from sshjit_ca.storage.database import set_aside
 from sshjit_ca.storage.store import Store
 
 JUMP = 1000
@@ -117,12 +118,6 @@ def put_in_place(database: Path, copy: Path) -> Path | None:
         raise Invalid("no_database", f"{copy} is not the database of a CA: {error.message}") from None
     finally:
         store.close()
-    aside = None
-    if database.exists():
-        aside = database.with_name(f"{database.name}.before-restore")
-        for suffix in ("", "-wal", "-shm"):
-            part = database.with_name(database.name + suffix)
-            if part.exists():
-                rename(part, aside.with_name(aside.name + suffix))
+    aside = set_aside(database, "before-restore")
     write_durably(database, copy.read_bytes())
     return aside

@@ -6,6 +6,7 @@ kept in either is ``store.py``'s.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sqlite3
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.machine.durable import rename
 from sshjit_ca.storage.limits import PATIENT, Limits
 
 _DRIVERS = {
@@ -195,3 +197,21 @@ def _postgres_read_only(connection: Any, _: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET default_transaction_read_only = on")
     connection.commit()
+
+
+def set_aside(database: Path, ending: str) -> Path | None:
+    """Gives an SQLite database another name, with the files beside it; which one. ``None``: there was no database.
+
+    The name is a free one, such as ``ca.db.moved`` or ``ca.db.moved.2``: an older one that was set aside stays.
+    Files that a lost database left beside it go too: SQLite would take their content for the next database's.
+    """
+    there, names = database.exists(), (f"{database.name}.{ending}" + (f".{n}" * (n > 1)) for n in itertools.count(1))
+    aside = next(path for path in map(database.with_name, names) if not any(map(os.path.lexists, _parts(path))))
+    for part, to in zip(_parts(database), _parts(aside), strict=True):
+        if part.exists():
+            rename(part, to)
+    return aside if there else None
+
+
+def _parts(database: Path) -> list[Path]:
+    return [database.with_name(f"{database.name}{suffix}") for suffix in ("", "-wal", "-shm")]

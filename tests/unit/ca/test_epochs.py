@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,9 @@ from sshjit_ca.operations import backup as backing
 from sshjit_ca.operations import restore as restoring
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.state.authority import MORE_BUNDLES
+from sshjit_ca.storage import database
 from sshjit_ca.storage.store import Row, Store
+from sshjit_web import config
 from tests.support.installation import ALICE, Installation
 
 NOW = standby.Time(lambda: 0.0, lambda _: None)
@@ -274,3 +276,37 @@ def test_a_restored_backup_takes_the_place_of_the_database(sqlite_ca: Installati
         restoring.put_in_place(ca.home / "ca" / "ca.db", ca.home / "policy.toml")
     with pytest.raises(Invalid):
         backing.unpack(ca.home / "policy.toml", ca.home / "never.db")
+
+
+def test_each_restored_backup_leaves_the_databases_before_it(sqlite_ca: Installation) -> None:
+    ca, file = sqlite_ca, sqlite_ca.home / "ca" / "ca.db"
+    copy = ca.home / "copied.db"
+    backing.unpack(backup(ca), copy)
+    draw(ca, 2)
+    ca.stop()
+    live = file.read_bytes()
+    first = restoring.put_in_place(file, copy)
+    second = restoring.put_in_place(file, copy)
+    assert first is not None
+    assert second is not None
+    assert (first.name, second.name) == ("ca.db.before-restore", "ca.db.before-restore.2")
+    assert first.read_bytes() == live
+    file.unlink()
+    stale = file.with_name("ca.db-wal")
+    stale.write_bytes(b"of a lost database")
+    assert restoring.put_in_place(file, copy) is None
+    assert not stale.exists()
+    assert file.with_name("ca.db.before-restore.3-wal").read_bytes() == b"of a lost database"
+
+
+@pytest.mark.parametrize("set_aside", [lambda path: database.set_aside(path, "moved"), config.set_aside])
+def test_a_database_that_was_set_aside_stays(tmp_path: Path, set_aside: Callable[[Path], Path | None]) -> None:
+    file = tmp_path / "x.db"
+    for number in range(3):
+        file.write_text(f"database {number}")
+        file.with_name("x.db-wal").write_text(f"wal {number}")
+        set_aside(file)
+    for number, ending in enumerate(("", ".2", ".3")):
+        assert (tmp_path / f"x.db.moved{ending}").read_text() == f"database {number}"
+        assert (tmp_path / f"x.db.moved{ending}-wal").read_text() == f"wal {number}"
+    assert not file.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -59,7 +60,7 @@ class Breaks(Output):
         self.inner, self.left, self.settled = inner, after, settled
         self.repeats = inner.repeats
 
-    def begin(self, size: int) -> None:
+    def begin(self, size: int | None) -> None:
         self.inner.begin(size)
 
     def put(self, reader: Reader, row: Row) -> None:
@@ -248,3 +249,29 @@ def test_a_link_is_not_followed(ca: Installation, tmp_path: Path) -> None:
         InFile(tmp_path / "out")
     assert (tmp_path / "victim").read_text() == "mine"
     assert (tmp_path / "out").readlink() == tmp_path / "victim"
+
+
+def test_an_output_that_no_cursor_knows_keeps_its_content(ca: Installation, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    output.write_text("a year of entries\n")
+    for cursor in (tmp_path / "lost", None):
+        with pytest.raises(Failed) as error:
+            to_file(ca, wish(cursor, "jsonl"), output)
+        assert (error.value.code, output.read_text()) == ("output_not_empty", "a year of entries\n")
+        assert "--output" in error.value.hint
+    assert not (tmp_path / "lost").exists()
+    output.write_text("")
+    to_file(ca, wish(None, "jsonl"), output)
+    assert numbers(output.read_text())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder away, which only root can")
+def test_a_link_on_the_way_that_another_user_made_is_not_followed(tmp_path: Path) -> None:
+    victim, theirs = tmp_path / "victim", tmp_path / "theirs"
+    victim.mkdir()
+    theirs.mkdir()
+    (theirs / "link").symlink_to(victim)
+    os.chown(theirs, 65534, 65534)
+    with pytest.raises(OSError, match="others could have made"):
+        InFile(theirs / "link" / "out")
+    assert not list(victim.iterdir())
