@@ -248,6 +248,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("comparison", "question"),
         ("inventory", "lint"),
         ("fall_through",),
+        ("declaration_changes",),
         ("covering", "policy_files", "schedule_text", "schema", "term_changes"),
     ],
 }

@@ -55,8 +55,16 @@ def inside(address: Address, cidrs: Iterable[str]) -> bool:
 
 
 def within(inner: Iterable[str], outer: Sequence[str]) -> bool:
-    """Whether each of the networks is inside of one of the others."""
-    return all(any(_part(parsed(one), parsed(other)) for other in outer) for one in inner)
+    """Whether each address of the networks is in one of the others, which may be the parts of a larger one."""
+    whole = _collapsed(outer)
+    return all(any(_part(one, other) for other in whole) for one in map(parsed, inner))
+
+
+def _collapsed(cidrs: Iterable[str]) -> list[Network]:
+    networks = [parsed(cidr) for cidr in cidrs]
+    old = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    new = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(old), *ipaddress.collapse_addresses(new)]
 
 
 def _part(one: Network, other: Network) -> bool:

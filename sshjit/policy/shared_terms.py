@@ -28,7 +28,7 @@ def with_terms(value: object, path: Path, top: Table, sets: Mapping[str, Terms],
     if not isinstance(value, dict) or "terms" not in value:
         return value
     rule = Table({"terms": value["terms"]}, path, top.report, {"terms": True})
-    taken = {name: sets.get(name, {}) for name in rule.one_or_more("terms", sets, "set of terms") or ()}
+    taken = {name: _with_meant(sets.get(name, {})) for name in rule.one_or_more("terms", sets, "set of terms") or ()}
     merged = dict(value)
     for key in dict.fromkeys(key for terms in taken.values() for key in terms):
         saying = {name: terms[key] for name, terms in taken.items() if key in terms}
@@ -47,6 +47,11 @@ def with_terms(value: object, path: Path, top: Table, sets: Mapping[str, Terms],
                 )
             merged[key] = next(iter(saying.values())) if tightest is None else tightest
     return merged
+
+
+def _with_meant(terms: Terms) -> Terms:
+    """The set with what it means by leaving a key out beside one that it says: the checker's silence is no yes."""
+    return {"ticket_down": "refuse", **terms} if "ticket" in terms else terms
 
 
 def _tightest(key: str, values: Iterable[Any]) -> Any:

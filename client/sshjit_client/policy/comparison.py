@@ -19,9 +19,11 @@ from sshjit.policy import Host, Policy, Subject, permissions_of, roles_of
 from sshjit.policy.analysis import Access, Holder, PolicyOverTime, Stretch, Timeline
 from sshjit.policy.model import OWN, AllowRule, Rule
 from sshjit.policy.networks import client_address, one_of_each, parsed
+from sshjit.policy.owners import written_out
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.types import FOREVER, Turn
+from sshjit_client.policy.declaration_changes import Declared, declared
 from sshjit_client.policy.inventory import Inventory
 from sshjit_client.policy.schedule_text import time_text
 from sshjit_client.policy.term_changes import Change, compare_terms
@@ -62,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """A role or a permission that a person gains or loses."""
+    """A role or a permission that a person gains or loses; ``not_own``: a role whose owners a step leaves out."""
 
     kind: Kind
     person: str
@@ -81,11 +83,13 @@ class Comparison:
     standings: tuple[RoleChange, ...]
     not_looked_at: Names = ()
     """What there may be besides, and was not looked at."""
+    declared: tuple[Declared, ...] = ()
 
     @property
     def same(self) -> bool:
         """Whether it is certain that nobody would notice the difference."""
-        return not self.entries and not self.standings and (not self.not_looked_at or self.old == self.new)
+        differences = (*self.entries, *self.standings, *self.declared)
+        return not differences and (not self.not_looked_at or self.old == self.new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,9 @@ def compare(old: Policy, new: Policy, inventory: Inventory, start: int) -> Compa
             alone += (replace(entry, people=names, hosts=group, places=(place,)) for entry in found)
         together += (replace(entry, people=names, places=(place,)) for entry in _together(there, decided, hosts))
     entries = _merged([*alone, *together], everywhere=tuple(places))
-    standings = tuple(_role_changes(pair, subjects))
-    return Comparison(old.digest, new.digest, tuple(entries), standings, _not_looked_at(pair.policies))
+    standings = (*_role_changes(pair, subjects), *_barred(pair, {name: subjects[name] for name in inventory.people}))
+    unseen = _not_looked_at(pair.policies)
+    return Comparison(old.digest, new.digest, tuple(entries), standings, unseen, tuple(declared(old, new)))
 
 
 def _and_on_call(pair: _Pair, people: Mapping[str, Subject]) -> dict[str, Subject]:
@@ -356,3 +361,20 @@ def _role_changes(pair: _Pair, subjects: Mapping[str, Subject]) -> Iterator[Role
             for (kind, name), when in sorted(eras.items()):
                 during = [stretch for stretch in pair.timeline.stretches if stretch.era in when]
                 yield RoleChange(kind, person, what, name, time_text(during, pair.timeline))
+
+
+def _barred(pair: _Pair, subjects: Mapping[str, Subject]) -> Iterator[RoleChange]:
+    """Who may have, or may not have any more, a role whose owners ``not_own`` leaves out: who has it or had it."""
+    old, new = pair.policies
+    left_out = _left_out(old) & _left_out(new)
+    for person, subject in subjects.items() if left_out else ():
+        before, after = denied_roles(old, subject) & left_out, denied_roles(new, subject) & left_out
+        sides: tuple[tuple[Kind, frozenset[str]], ...] = (("gains", after - before), ("loses", before - after))
+        for kind, some in sides:
+            for name in sorted(some):
+                yield RoleChange(kind, person, "not_own", name, "always")
+
+
+def _left_out(policy: Policy) -> frozenset[str]:
+    steps = (step for rule in policy.allows for step in rule.approvals)
+    return frozenset(written_out(policy.owners, [role for step in steps for role in step.but]))

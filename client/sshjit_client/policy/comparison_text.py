@@ -8,7 +8,7 @@ from typing import Any
 
 from sshjit.policy.model import SHELL
 from sshjit.styles import Styles
-from sshjit_client.policy.comparison import KINDS, Comparison, Entry, Kind
+from sshjit_client.policy.comparison import KINDS, Comparison, Entry, Kind, RoleChange
 
 _HEADS: dict[Kind, tuple[str, str]] = {
     "gains": ("GAINS", "wait"),
@@ -36,16 +36,29 @@ def comparison_text(comparison: Comparison, styles: Styles) -> str:
             lines += [*([""] if lines else []), styles(style, head)]
             for entry in entries:
                 lines += _entry(entry, styles)
-    if comparison.standings:
-        lines += [*([""] if lines else []), styles("strong", "ROLES AND PERMISSIONS")]
-        for change in comparison.standings:
-            sign = styles("wait", "+") if change.kind == "gains" else styles("bad", "-")
-            when = "" if change.when == "always" else f", {change.when}"
-            lines += styles.row([(f"  {sign} ", 4)], f"{change.person}: {change.what} {change.name}{when}")
-    if comparison.not_looked_at:
-        lines += [*([""] if lines else []), styles("strong", "NOT LOOKED AT")]
-        lines += [f"  {what}" for what in comparison.not_looked_at]
+    for head, section in _sections(comparison, styles):
+        lines += [*([""] if lines else []), styles("strong", head), *section]
     return "\n".join(lines)
+
+
+def _sections(comparison: Comparison, styles: Styles) -> Iterator[tuple[str, list[str]]]:
+    """What is no access: roles and permissions, declarations, and what was not looked at."""
+    if comparison.standings:
+        yield "ROLES AND PERMISSIONS", [line for each in comparison.standings for line in _standing(each, styles)]
+    if comparison.declared:
+        changes = [(each.what, each.change) for each in comparison.declared]
+        texts = [f"{what}: {one.what} {one.old} → {one.new}{_direction(one.direction)}" for what, one in changes]
+        yield "DECLARATIONS", [line for text in texts for line in styles.row([("  ", 2)], text)]
+    if comparison.not_looked_at:
+        yield "NOT LOOKED AT", [f"  {what}" for what in comparison.not_looked_at]
+
+
+def _standing(change: RoleChange, styles: Styles) -> Iterator[str]:
+    sign = styles("wait", "+") if change.kind == "gains" else styles("bad", "-")
+    when = "" if change.when == "always" else f", {change.when}"
+    barred = change.what == "not_own"
+    what = f"barred by not_own as one of {change.name}" if barred else f"{change.what} {change.name}"
+    yield from styles.row([(f"  {sign} ", 4)], f"{change.person}: {what}{when}")
 
 
 def _entry(entry: Entry, styles: Styles) -> Iterator[str]:

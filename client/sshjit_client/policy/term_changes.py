@@ -11,7 +11,8 @@ from sshjit.approvals import Step, covers
 from sshjit.durations import show
 from sshjit.policy import words
 from sshjit.policy.limits import limits_text, no_more
-from sshjit.policy.model import AllowRule, Checker, Extend
+from sshjit.policy.model import CLIENT, AllowRule, Checker, Extend
+from sshjit.policy.networks import within
 
 Direction = Literal["wider", "narrower", "other"]
 
@@ -114,7 +115,9 @@ def _ticket_text(ticket: Ticket | None) -> str:
 
 
 def _source_gives(old: tuple[str, ...], new: tuple[str, ...]) -> bool:
-    return not new or (bool(old) and set(old) <= set(new))
+    if not old or not new or CLIENT in (*old, *new):
+        return not new or old == new
+    return within(old, new)
 
 
 def _extend_gives(old: Extend | None, new: Extend | None) -> bool:

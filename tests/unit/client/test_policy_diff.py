@@ -283,6 +283,76 @@ def test_a_network_that_a_rule_requires_is_a_term(folder: PolicyFolder) -> None:
     assert "networks  anywhere → 10.0.0.0/8  (narrower)" in result.out
 
 
+@pytest.mark.parametrize("key", ["networks", "source"])
+@pytest.mark.parametrize(
+    ("old", "new", "direction"),
+    [
+        ('["10.0.0.0/8"]', '["0.0.0.0/0"]', "wider"),
+        ('["10.1.0.0/16", "10.2.0.0/16"]', '["10.0.0.0/8"]', "wider"),
+        ('["10.0.0.0/8"]', '["10.1.0.0/16"]', "narrower"),
+        ('["10.0.0.0/8"]', '["0.0.0.0/0", "::/0"]', "wider"),
+        ('["10.0.0.0/8"]', '["11.0.0.0/8"]', "other"),
+        ('["10.0.0.0/8"]', '["10.0.0.0/9", "10.128.0.0/9"]', "other"),
+    ],
+)
+def test_networks_are_compared_as_networks(folder: PolicyFolder, key: str, old: str, new: str, direction: str) -> None:
+    begin = 'name        = "database"'
+    before = folder.write("old.toml", folder.changed((begin, f"{begin}\n{key} = {old}")).read_text(encoding="utf-8"))
+    after = folder.changed((begin, f"{begin}\n{key} = {new}"))
+    changes = folder.run("diff", before, after, "--at", NOON, "--json").json["entries"][0]["changed"]
+    assert {(each["what"], each["direction"]) for each in changes} >= {(key, direction)}
+
+
+DECLARED = """version = 1
+[labels]
+env = { values = ["prod"], required = true }
+team = { values = ["pay"] }
+[roles]
+sre = ["acme/group:SRE", "rota:primary"]
+lead = ["acme/group:Lead"]
+payments = ["acme/group:Pay"]
+[rotas.primary]
+lifetime = "8d"
+[owners.team]
+label = "team"
+roles = { pay = "payments" }
+[[allow]]
+name = "web"
+roles = ["sre"]
+hosts = { env = "prod" }
+logins = ["deploy"]
+approvals = [{ from = "lead", count = 1, not_own = "team" }]
+limits = { person = { open = 1 } }
+grant = "1h"
+certificate = "5m"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('"8d"', '"365d"', "  rota primary: lifetime 8 d → 365 d  (wider)"),
+        ("required = true", "required = true, by_token = true", "  label env: by_token no → yes  (wider)"),
+        ("required = true", "required = false", "  label env: required yes → no  (wider)"),
+        ('["prod"]', '["prod", "new"]', "  label env: values prod → new, prod  (wider)"),
+        ('"web"', '"shop"', "  rule shop: limits count what web granted → from nothing on  (wider)"),
+        (
+            '["acme/group:Pay"]',
+            '["acme/group:Pay", { from = "acme/group:Lead", until = 2020-01-01 }]',
+            "  + bob: barred by not_own as one of payments",
+        ),
+    ],
+)
+def test_what_bounds_access_and_is_none_is_no_sameness(folder: PolicyFolder, old: str, new: str, line: str) -> None:
+    """How long a rota counts, what a fleet may give, whom ``not_own`` bars, limits under another name."""
+    people = '[people.ann]\nprovider = "acme"\ngroups = ["SRE"]\n[people.bob]\nprovider = "acme"\ngroups = ["Lead"]\n'
+    folder.write("inventory.toml", f'version = 1\n[hosts.web1]\nenv = "prod"\nteam = "pay"\n{people}')
+    before, after = folder.write("old.toml", DECLARED), folder.write("new.toml", DECLARED.replace(old, new, 1))
+    result = folder.run("diff", before, after, "--at", NOON)
+    assert (result.code, result.out.splitlines()[1:]) == (1, [line])
+    assert not folder.run("diff", before, after, "--at", NOON, "--json").json["same"]
+
+
 TWO_ZONES = """version = 1
 [labels]
 env = {}

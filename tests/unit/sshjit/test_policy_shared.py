@@ -124,6 +124,22 @@ def test_what_is_wrong_with_terms(old: str, new: str, problem: str) -> None:
     assert any(line.startswith(problem) for line in said), said
 
 
+@pytest.mark.parametrize("sets", ['["tickets"]', '["tickets", "down"]'])
+def test_a_set_with_a_ticket_means_that_a_checker_which_is_down_refuses(sets: str) -> None:
+    """Neither a rule nor another set may say that it allows; a set or a rule that brings the ticket itself may."""
+    checked = (
+        '[tickets.jira]\nexpect.open = true\n[terms.tickets]\nreason = { pattern = "CHG-[0-9]+" }\nticket = "jira"\n'
+    )
+    checked += 'grant = "1h"\ncertificate = "5m"\napprovals = []\n[terms.down]\nticket_down = "allow"\n'
+    rule = SHORT.replace('["prod"]', sets)
+    lax = [line for line in problems(HEAD + checked + rule + 'ticket_down = "allow"\n') if "gives more" in line]
+    assert ['terms "tickets"' in line and "allow[0].ticket_down" in line for line in lax] == [True]
+    assert not only(HEAD + checked + rule).ticket_down_allows
+    assert not only(HEAD + checked + rule + 'ticket_down = "refuse"\n').ticket_down_allows
+    open_set = checked.replace('ticket = "jira"', 'ticket = "jira"\nticket_down = "allow"')
+    assert only(HEAD + open_set + rule + 'ticket_down = "allow"\n').ticket_down_allows
+
+
 def test_sets_that_disagree_and_an_empty_one() -> None:
     other = '[terms.other]\nreason = { pattern = "INC" }\n[terms.empty]\n'
     text = HEAD + TERMS + other + SHORT.replace('["prod"]', '["prod", "other"]')
