@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 
 MINUTE = 60.0
@@ -37,3 +38,13 @@ class Rates:
         """Forgets whoever has all times left; where that is nobody, everybody: memory has an end."""
         kept = {key: value for key, value in self._left.items() if self._now(key, now) < self.most}
         self._left = kept if len(kept) < MOST else {}
+
+
+def network_of(address: str) -> str:
+    """Whom an address counts for: itself, or for IPv6 its network of 64 bits, of which one machine has all."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
+    except ValueError:
+        return address

@@ -33,7 +33,7 @@ from sshjit_ca.oidc.workload_tokens import Workload
 def prepare_web_login(context: Context, message: LoginWeb, now: int) -> Claims:
     """Verifies the token of a browser's sign-in: audience is the front end's own client."""
     provider = _provider(context, message.provider)
-    context.published[message.provider].count_sign_in()
+    context.published[message.provider].count_sign_in(message.address)
     expected = Expected(provider, provider.web.client_id, message.nonce)
     return sign_ins.claims_of(message, expected, context.published[message.provider], now)
 
@@ -45,9 +45,9 @@ def prepare_native_login(context: Context, message: LoginNative, now: int) -> Na
     and the key itself must have signed this token.
     """
     provider = _provider(context, message.provider)
-    context.published[message.provider].count_sign_in()
     key = sshkey.parse_line(message.key)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
+    context.published[message.provider].count_sign_in(message.address)
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
     expected = Expected(provider, provider.native.client_id, nonce)
     return NativeSignIn(sign_ins.claims_of(message, expected, context.published[message.provider], now), key)
@@ -60,9 +60,9 @@ def prepare_workload_login(context: Context, message: LoginWorkload, now: int) -
         known = ", ".join(context.workloads) or "none"
         problem = f"{names.show(message.provider)} is not a configured issuer of workloads"
         raise Invalid("unknown_workloads", problem, hint=f"known: {known}")
-    context.published[message.provider].count_sign_in()
     key = sshkey.parse_line(message.key)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
+    context.published[message.provider].count_sign_in(message.address)
     return workload_tokens.verify(message.id_token, issuer, context.published[message.provider], key, now)
 
 

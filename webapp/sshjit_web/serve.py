@@ -20,7 +20,7 @@ from granian.server import Server
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import app as application
-from sshjit_web import config, migrate, structured_log, supervised
+from sshjit_web import config, migrate, security, structured_log, supervised
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.gateway import Gateway
@@ -116,7 +116,7 @@ def make() -> Application:
         gateway,
         threads=settings.threads,
         proxies=settings.proxies,
-        admission=Admission(settings.rate_address, settings.rate_session),
+        admission=Admission(settings.rate_address, settings.rate_session, security.Cookies(settings).session),
         ca_cache=gateway.ca_cache,
         supervisor=started_by,
     )

@@ -17,7 +17,7 @@ from sshjit import wire
 from sshjit.discovery import discovery_url, parse_discovery, parse_keys_uri
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Issuer
-from sshjit.rates import Rates
+from sshjit.rates import Rates, network_of
 from sshjit_ca.oidc import provider_http
 from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 
@@ -29,6 +29,8 @@ QUEUE = 0.5
 """Seconds for which a place among those is waited for."""
 PATIENCE = 2.0
 """Seconds for which another thread's fetch is waited for."""
+SHARE = 4
+"""One network has a part of a provider's sign-ins: one in so many."""
 PAUSE = 30
 """Seconds between two fetches that failed, or that tokens ask for."""
 _LATER = "try again later"
@@ -64,7 +66,7 @@ class ProviderKeys:
 
         ``most``: sign-ins in a minute; 0: as many as there are.
         """
-        self._rates, self._counting = Rates(most), threading.Lock()
+        self._rates, self._networks, self._counting = Rates(most), Rates(-(-most // SHARE)), threading.Lock()
         self._name = name
         self._signs_in = signs_in
         self._read_keys = read_keys
@@ -84,15 +86,18 @@ class ProviderKeys:
         self.fault = ""
         """What an administrator must mend, as a clause, where waiting does not help; empty: nothing that is known."""
 
-    def count_sign_in(self) -> None:
+    def count_sign_in(self, address: str) -> None:
         """Somebody signs in. Those of one provider, however many, keep nobody of another one waiting.
+
+        Those of one network have a share of their provider's, so that it keeps nobody else waiting either.
 
         Raises:
             Failed: ``busy``.
 
         """
         with self._counting:
-            seconds = self._rates.take("", self._monotonic())
+            now = self._monotonic()
+            seconds = self._networks.take(network_of(address), now) or self._rates.take("", now)
         if seconds:
             raise Failed("busy", f"too many sign-ins by {self._name} at once", hint=f"try again in {seconds} s")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid, Refused
-from sshjit_ca import config
+from sshjit_ca import config, preparations
 from sshjit_ca.oidc.provider_keys import ProviderKeys
 from tests.support.break_glass import RULE
 from tests.support.installation import ALICE, BOB, DANA, Installation
@@ -97,17 +97,29 @@ def test_sign_ins_of_one_provider_are_counted_by_themselves(ca: Installation) ->
     now = [0.0]
     issuers = {name: ca.context.providers[name] for name in ("acme", "partner")}
     keys = {name: ProviderKeys(name, issuer, lambda: now[0], most=60) for name, issuer in issuers.items()}
-    for _ in range(60):
-        keys["acme"].count_sign_in()
+    for number in range(60):
+        keys["acme"].count_sign_in(f"192.0.2.{number}")
     with pytest.raises(Failed) as error:
-        keys["acme"].count_sign_in()
+        keys["acme"].count_sign_in("192.0.2.99")
     assert (error.value.code, error.value.hint) == ("busy", "try again in 2 s")
-    keys["partner"].count_sign_in()
+    keys["partner"].count_sign_in("192.0.2.1")
     now[0] = 1.0
-    keys["acme"].count_sign_in()
+    keys["acme"].count_sign_in("192.0.2.99")
 
 
-def test_a_sign_in_counts_before_anything_is_verified(ca: Installation) -> None:
+@pytest.mark.parametrize("addresses", [["192.0.2.1"], ["2001:db8::1", "2001:db8::2"]])
+def test_one_network_does_not_use_up_a_providers_sign_ins(ca: Installation, addresses: list[str]) -> None:
+    keys = ProviderKeys("acme", ca.context.providers["acme"], lambda: 0.0, most=60)
+    for number in range(15):
+        keys.count_sign_in(addresses[number % len(addresses)])
+    for number in range(100):
+        with pytest.raises(Failed, match="too many sign-ins by acme"):
+            keys.count_sign_in(addresses[number % len(addresses)])
+    for number in range(45):
+        keys.count_sign_in(f"198.51.100.{number}")
+
+
+def test_a_sign_in_counts_before_its_token_is_verified(ca: Installation) -> None:
     for keys in ca.context.published.values():
         keys._rates.most = 1
     ca.native(ALICE)
@@ -116,6 +128,21 @@ def test_a_sign_in_counts_before_anything_is_verified(ca: Installation) -> None:
     with pytest.raises(Failed, match="too many sign-ins by acme"):
         ca.web(BOB)
     ca.native(DANA)
+
+
+def test_what_no_key_signed_uses_up_no_sign_in(ca: Installation) -> None:
+    key = ca.context.keys.public("log").line
+    issuers = replace(ca.context, workloads={"acme": cast("Any", None)})
+    for keys in ca.context.published.values():
+        keys._rates.most = 1
+    for line in ("junk", key, key):
+        with pytest.raises(Invalid):
+            preparations.prepare_native_login(
+                ca.context, m.LoginNative("acme", "x", line, "salt", "junk", "192.0.2.1"), 0
+            )
+        with pytest.raises(Invalid):
+            preparations.prepare_workload_login(issuers, m.LoginWorkload("acme", "x", line, "junk", "192.0.2.1"), 0)
+    ca.native(ALICE)
 
 
 @pytest.mark.parametrize("line", ["asks_per_hour = 0", "sign_ins_per_minute = 10001", 'denial_pause = "2d"'])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -39,7 +40,7 @@ def refused(admission: Admission, asked: Head) -> str:
 
 def test_one_address_does_not_keep_others_out_and_is_told_when_to_come_again() -> None:
     clock = Time()
-    admission = Admission(60, 0, clock)
+    admission = Admission(60, 0, "session", clock)
     for _ in range(60):
         admission.admit(head("192.0.2.7"))
     told = "too_fast: too many requests from this address within a minute; try again in 2 s"
@@ -55,7 +56,7 @@ def test_one_address_does_not_keep_others_out_and_is_told_when_to_come_again() -
 
 
 def test_of_ipv6_a_network_counts() -> None:
-    admission = Admission(2, 0, Time())
+    admission = Admission(2, 0, "session", Time())
     admission.admit(head("2001:db8::1"))
     admission.admit(head("2001:db8::2"))
     assert "this address" in refused(admission, head("2001:db8::3"))
@@ -63,16 +64,32 @@ def test_of_ipv6_a_network_counts() -> None:
 
 
 def test_one_session_counts_wherever_it_comes_from() -> None:
-    admission = Admission(0, 2, Time())
+    admission = Admission(0, 2, "session", Time())
     for address in ("192.0.2.1", "192.0.2.2"):
         admission.admit(head(address, authorization="Bearer a"))
     assert "this session" in refused(admission, head("192.0.2.3", authorization="Bearer a"))
     admission.admit(head("192.0.2.3", authorization="Bearer b"))
     for _ in range(10):
         admission.admit(head("192.0.2.3"))
-    for _ in range(2):
-        admission.admit(head("192.0.2.3", cookie="x=1"))
-    refused(admission, head("192.0.2.3", cookie="x=1"))
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda n: {"cookie": f"session=a; x={n}"},
+        lambda n: {"cookie": f"x={n}; session=a"},
+        lambda n: {"cookie": f"session=a; session={n}"},
+        lambda n: {"cookie": "session=a", "authorization": f"Basic {n}"},
+        lambda n: {"cookie": "session=a", "authorization": f"Bearer {n}"},
+        lambda n: {"authorization": f"{'Bb'[n % 2]}earer {' ' * n}a", "cookie": f"session={n}"},
+    ],
+)
+def test_what_stands_beside_a_session_makes_no_other_one_of_it(shown: Callable[[int], dict[str, str]]) -> None:
+    admission = Admission(0, 3, "session", Time())
+    for number in range(3):
+        admission.admit(head("192.0.2.3", **shown(number)))
+    assert "this session" in refused(admission, head("192.0.2.3", **shown(3)))
+    admission.admit(head("192.0.2.3", cookie="session=b"))
 
 
 def test_what_is_remembered_has_an_end() -> None:

@@ -19,9 +19,10 @@ import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from demo.lab.paths import free_ports
+from sshjit.rates import network_of
 from sshjit_web.proxies import Proxies, client_address
 from sshjit_web.server import connections
-from sshjit_web.server.bodies import HEAD_TIME, network_of
+from sshjit_web.server.bodies import HEAD_TIME
 from sshjit_web.server.threads import WAIT_TIME, WAITING
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.waiting_server import HOPS, LARGE, LIMIT, THREADS

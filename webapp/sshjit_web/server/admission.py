@@ -10,16 +10,21 @@ import hashlib
 import time
 from collections.abc import Callable
 
+from werkzeug.http import parse_cookie
+
 from sshjit.errors import Refused
-from sshjit.rates import Rates
+from sshjit.rates import Rates, network_of
 from sshjit_web.gateway import Head
-from sshjit_web.server.bodies import network_of
 
 
 class Admission:
     """For one event loop. Rates are requests a minute; 0: as many as they like."""
 
-    def __init__(self, address: int, session: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, address: int, session: int, cookie: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``cookie``: the name of the one that holds a session."""
+        self._cookie = cookie
         self._addresses, self._sessions = Rates(address), Rates(session)
         self._monotonic = monotonic
 
@@ -33,9 +38,20 @@ class Admission:
         now = self._monotonic()
         if seconds := self._addresses.take(network_of(head.address), now):
             raise _too_fast("address", seconds)
-        shown = head.header("authorization") or head.header("cookie")
-        if shown and (seconds := self._sessions.take(hashlib.sha256(shown.encode()).hexdigest()[:32], now)):
-            raise _too_fast("session", seconds)
+        for kind, shown in (("token", _bearer_of(head)), ("session", self._session_of(head))):
+            key = hashlib.sha256(f"{kind} {shown}".encode(errors="backslashreplace")).hexdigest()[:32]
+            if shown and (seconds := self._sessions.take(key, now)):
+                raise _too_fast("session", seconds)
+
+    def _session_of(self, head: Head) -> str | None:
+        """What the views take for the session, whatever other cookies stand beside it."""
+        return parse_cookie(head.header("cookie") or "").get(self._cookie)
+
+
+def _bearer_of(head: Head) -> str | None:
+    """What the API takes for the token."""
+    kind, _, token = (head.header("authorization") or "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else None
 
 
 def _too_fast(whose: str, seconds: int) -> Refused:

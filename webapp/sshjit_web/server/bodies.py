@@ -8,7 +8,6 @@ it out.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections import defaultdict
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]
 
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
+from sshjit.rates import network_of
 from sshjit_web.server.rsgi import HTTPProtocol
 
 HEAD_TIME = 10.0
@@ -145,16 +145,6 @@ async def _chunked(protocol: HTTPProtocol, limit: int) -> bytes:
     if not ended:
         raise _broken()
     return bytes(body)
-
-
-def network_of(address: str) -> str:
-    """Whom an address counts for: itself, or for IPv6 its network of 64 bits, of which one machine has all."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
-    except ValueError:
-        return address
 
 
 def _broken() -> Invalid:

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import Counter
 
-from sshjit_web.server.bodies import network_of
+from sshjit.rates import network_of
 from sshjit_web.server.rsgi import HTTPProtocol
 
 MOST = 4096
