@@ -144,8 +144,9 @@ def append(path: Path, note: str) -> None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, f"{path} is not a regular file")
-        data = f"{note}\n".encode()
+        data, before = f"{note}\n".encode(), os.fstat(descriptor).st_size
         if os.write(descriptor, data) != len(data):
+            os.ftruncate(descriptor, before)  # the next one would else be glued to a part of this one
             raise OSError(0, f"{path} did not take all of it")
         os.fsync(descriptor)
     finally:

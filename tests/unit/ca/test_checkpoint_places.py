@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import re
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -371,3 +372,19 @@ def test_a_sender_says_what_is_wrong(tmp_path: Path) -> None:
     sender = syslog.Sender(parse_syslog(f"syslog://{tmp_path}/nobody"))
     with pytest.raises(Failed, match="does not take it: No such file"):
         sender.send(syslog.Message(5, 1, "h", "k", {}, "x"))
+
+
+def test_a_note_that_had_no_room_leaves_no_part_of_itself(tmp_path: Path) -> None:
+    """By a limit of the kernel's on a file's size, which cuts a write as a full disk does."""
+    file = tmp_path / "kept"
+    followers.append(file, "first")
+    before, limits = file.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="did not take all of it"):
+            followers.append(file, "second")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    followers.append(file, "third")
+    assert file.read_bytes() == before + b"third\n"
