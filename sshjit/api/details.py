@@ -92,6 +92,8 @@ class RequestReply(Reply):
     about: RequesterView | None = None
     because: tuple[str, ...] = ()
     extensions: tuple[ExtensionView, ...] = ()
+    signature_needed: bool = wire.added(2, default=False)
+    """Whether the CA takes the reader's approval only if their key signs it; only reading a request tells it."""
 
 
 @dataclass(frozen=True, slots=True)

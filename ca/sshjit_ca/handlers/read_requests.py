@@ -19,7 +19,7 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import ReadRequest, ReadRequests
 from sshjit.errors import Invalid
 from sshjit.requests import Request
-from sshjit_ca.access.approvals import Decider, approver_roles, could_review
+from sshjit_ca.access.approvals import Decider, approver_roles, could_review, needs_signature
 from sshjit_ca.access.recheck import refusal
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import Visibility, requester_info, visibility
@@ -68,7 +68,9 @@ def read_request(context: Context, message: ReadRequest) -> RequestReply:
     if seen is Visibility.OWN:
         return RequestReply(view, extensions=extensions)
     who = requester_info(context, request, before=seen is Visibility.WHOLE)
-    return RequestReply(view, who, () if view.blocked else approver_roles(context, login, request), extensions)
+    roles = () if view.blocked else approver_roles(context, login, request)
+    decides = bool(roles) and view.state is RequestState.PENDING
+    return RequestReply(view, who, roles, extensions, decides and needs_signature(context, login, request))
 
 
 def read_requests(context: Context, message: ReadRequests) -> RequestsReply:

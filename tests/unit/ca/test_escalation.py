@@ -227,7 +227,9 @@ ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 
 
 def needs_signature(ca: Installation, login: str, request: RequestView) -> bool:
+    shown = ca.say(m.ReadRequest(login, request.id), m.RequestReply).signature_needed
     (error,) = ca.say_all([m.Approve(login, request.id, request.digest, "", None)])
+    assert shown == isinstance(error, SshJitError), "what is shown beforehand is what the CA does"
     if not isinstance(error, SshJitError):
         return False
     assert (error.code, error.hint) == ("signature_needed", f"ssh-jit approve {request.id}")
@@ -249,6 +251,7 @@ def test_a_word_is_refused_when_only_a_signature_is_missing(ca: Installation) ->
     ca.change_policy(STEPS, BOTH)
     erin, bob = ca.web(ERIN), ca.web(BOB)
     request = ca.approve(bob, ca.ask(ca.native(DANA), "db1").request)
+    assert ca.say(m.ReadRequest(erin, request.id), m.RequestReply).signature_needed
     (error,) = ca.say_all([m.Approve(erin, request.id, request.digest, "", None)])
     assert isinstance(error, SshJitError)
     assert (error.code, error.hint) == ("signature_needed", f"ssh-jit approve {request.id}")

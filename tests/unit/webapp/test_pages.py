@@ -139,6 +139,28 @@ def test_t52_where_a_signature_is_needed_the_page_names_the_command_and_offers_n
     assert "Deny…" in page
 
 
+def test_t52_where_only_a_signature_is_missing_the_page_offers_no_approval_either(world: FrontEnd) -> None:
+    """A step without a signature that lacks somebody else does not count for Lea, nor one that is complete."""
+    erin, lea = Person("e-5", ("SRE Leads",)), Person("l-1", ("SRE Leads", "Database"))
+    owners = '[owners.kind]\nlabel = "role"\nroles = { db = "dba" }\n[actions.migrate]'
+    world.ca.change_policy("[actions.migrate]", owners)
+    both = 'count = 1, not_own = "kind" }, { from = "lead", count = 1, signed = true }]\npending'
+    world.ca.change_policy("count = 1 }]\npending", both)
+    request_id = world.ask(DANA, "db1")
+    path = f"/requests/{request_id}"
+    assert "Approve…" not in world.page(lea, path)
+    assert "Your approval needs a signature by your key" in world.page(lea, path)
+    assert world.page(lea, path).count(f"ssh-jit approve {request_id}") == 1
+    for person in (BOB, erin):
+        assert "Approve…" in world.page(person, path)
+        assert "Your approval needs a signature" not in world.page(person, path)
+    digest = world.view(DANA, request_id).digest
+    assert world.post(BOB, f"{path}/approve", digest=digest, confirmed="yes").status_code == 303
+    assert "Approve…" not in world.page(erin, path)
+    assert f"ssh-jit approve {request_id}" in world.page(erin, path)
+    assert "Deny…" in world.page(erin, path)
+
+
 def test_t73_what_policy_blocks_is_said_and_is_not_offered_to_approvers(world: FrontEnd) -> None:
     request_id = world.ask(DANA, "db1")
     assert "Approve…" in world.page(BOB, f"/requests/{request_id}")

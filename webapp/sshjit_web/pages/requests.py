@@ -139,6 +139,7 @@ def request_page(
         own=own,
         deciding=could_decide(login, reply),
         unsigned=could_decide_here(login, reply),
+        signature_needed=reply.signature_needed,
         speaking=own or bool(reply.because) or (view.review_by is not None and "review" in login.permissions),
         reviewing=not own and "review" in login.permissions and view.break_glass and view.review is None,
         revoking=not own and "lock" in login.permissions and view.state is RequestState.APPROVED,
@@ -165,8 +166,9 @@ def could_decide(login: LoginView, reply: RequestReply) -> bool:
 
 
 def could_decide_here(login: LoginView, reply: RequestReply) -> bool:
-    """Whether a yes without a signature would count for anything."""
+    """Whether the CA would take a yes without a signature, and it would count for anything."""
     mine = (
         step for step in reply.request.steps if step.missing and not {step.role, step.instead}.isdisjoint(reply.because)
     )
-    return could_decide(login, reply) and any(not step.signed for step in mine)
+    counts = any(not step.signed for step in mine)
+    return could_decide(login, reply) and counts and not reply.signature_needed
