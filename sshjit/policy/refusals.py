@@ -31,7 +31,7 @@ def malformed(policy: Policy, hosts: Sequence[Host], ask: Ask, now: int) -> Deni
             'an exact command goes with the action "command", and only with it',
         )
     if ask.duration is not None and ask.duration <= 0:
-        return Denied("bad_duration", None, "the duration must be longer than 0", "")
+        return Denied("bad_duration", None, "the duration must be longer than 0", 'write it like "30m" or "8h"')
     return None if ask.start is None else bad_start(ask.start, now, break_glass=ask.break_glass)
 
 
@@ -55,7 +55,9 @@ def changed_action(action: str) -> Denied:
 
 def not_kept(rule: str, roles: Sequence[str]) -> Denied:
     """The refusal of a grant that is kept open, to somebody who lost the roles for which it was given."""
-    return Denied("no_rule", rule, f'rule "{rule}" keeps this open for {words.roles_not_held(roles)}', "")
+    return Denied(
+        "no_rule", rule, f'rule "{rule}" keeps this open for {words.roles_not_held(roles)}', "make a new request"
+    )
 
 
 def nobody_can_approve(rule: str, role: str) -> Denied:

@@ -147,6 +147,8 @@ def _refusal(rule: AllowRule, hosts: Sequence[Host], ask: Ask) -> Denied | None:
     wrong = wrong_reason(rule, ask.reason.strip())
     if wrong:
         hint = rule.reason.prompt if rule.reason is not None else ""
+        if len(ask.reason.strip()) > MAX_REASON:
+            hint = "shorten the reason; what is longer belongs in a ticket that it names"
         return Denied("bad_reason", rule.name, f'rule "{rule.name}" needs {wrong}', hint)
     if rule.networks and not comes_from(ask.address, rule.networks):
         where = "from an address that is not known" if ask.address is None else f"from {ask.address}"

@@ -247,6 +247,7 @@ def test_denies_and_roles_of_now_count_for_what_is_kept_open() -> None:
     gone = reevaluate(load(KEPT), replace(ALICE, groups=frozenset()), [WEB1], grant, OPEN, now=WEDNESDAY)
     assert isinstance(gone, Denied)
     assert gone.message == 'rule "staging" keeps this open for the roles sre and dba, none of which is held'
+    assert gone.hint == "make a new request"
     ending = KEPT.replace('["acme/group:SRE"]', '[{ from = "acme/group:SRE", until = 2026-03-04 }]')
     bounds = reevaluate(load(ending), ALICE, [prod], grant, OPEN, now=WEDNESDAY)
     assert isinstance(bounds, Bounds)

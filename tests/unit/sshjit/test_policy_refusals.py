@@ -135,7 +135,12 @@ NEEDS_SRE = "{} on web1 needs the role sre or dba (rule staging); roles held: no
                 'an exact command goes with the action "command", and only with it',
             ),
         ),
-        (ALICE, [WEB1], Ask(None, duration=0), ("bad_duration", "the duration must be longer than 0", "")),
+        (
+            ALICE,
+            [WEB1],
+            Ask(None, duration=0),
+            ("bad_duration", "the duration must be longer than 0", 'write it like "30m" or "8h"'),
+        ),
         (
             DANA,
             [WEB1, DB1],
