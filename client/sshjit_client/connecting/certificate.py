@@ -179,6 +179,7 @@ def keep(
         certificate, hosts = folder / f"{name}-cert.pub", folder / f"{name}{known_hosts.SUFFIX}"
         host, route = checked.host, checked.route
         files.write(certificate, f"{checked.line}\n", durable=False)
+        key, accepted = sshconfig.lead(certificate, kept.key)
         # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
         files.write(hosts, known_hosts.text(bundle, own.host_key_alias or host), durable=False)
         first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
@@ -189,7 +190,8 @@ def keep(
             address=route.address,
             port=route.port,
             login=checked.login,
-            key=kept.key,
+            key=key,
+            accepted=accepted,
             certificate=certificate,
             known_hosts=hosts,
             revoked=kept.revoked,
@@ -197,7 +199,8 @@ def keep(
             agent=kept.agent,
         )
         if checked.bastion is not None:
-            target = replace(target, proxy=_keep_bastion(checked.bastion, target, args, bundle, own))
+            hop = replace(target, key=kept.key)
+            target = replace(target, proxy=_keep_bastion(checked.bastion, hop, args, bundle, own))
         path = folder / f"{name}.conf"
         in_agent = f"{certificate_index.IN}{kept.agent}" if kept.agent else ""
         head = [f"{HEAD}{until}{in_agent}", certificate_index.typed_line(args, reason)]
@@ -228,6 +231,7 @@ def _keep_bastion(
     base = target.certificate.name.removesuffix("-cert.pub") + VIA
     certificate, hosts, path = (target.certificate.with_name(base + end) for end in ("-cert.pub", ".known", ""))
     files.write(certificate, f"{bastion.line}\n", durable=False)
+    key, accepted = sshconfig.lead(certificate, target.key)
     files.write(hosts, known_hosts.text(bundle, bastion.host), durable=False)
     hop = replace(
         target,
@@ -236,6 +240,8 @@ def _keep_bastion(
         address=bastion.address,
         port=bastion.port,
         login=bastion.login,
+        key=key,
+        accepted=accepted,
         certificate=certificate,
         known_hosts=hosts,
         first=(),
@@ -315,5 +321,6 @@ def _request(held: sshcert.Certificate) -> str:
 
 def _remove(path: Path) -> None:
     """Removes the files of one certificate, its configuration ``path`` first."""
-    for suffix in (".conf", "-cert.pub", ".known", VIA, f"{VIA}-cert.pub", f"{VIA}.known"):
+    each = ("-cert.pub", ".known", sshconfig.LED, f"{sshconfig.LED}.pub")
+    for suffix in (".conf", *each, VIA, *(f"{VIA}{end}" for end in each)):
         path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)

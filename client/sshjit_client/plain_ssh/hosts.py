@@ -55,6 +55,8 @@ class PlainHost:
     """The value of ``IdentityAgent`` that the person's own configuration sets; empty: the one of the environment."""
     user_known_hosts: str = ""
     """The person's known_hosts files in effect, as ``ssh -G`` prints them."""
+    names_certificates: bool = False
+    """Whether the person's own configuration has a ``CertificateFile``: then ssh finds none beside a key by itself."""
 
     @property
     def values(self) -> dict[str, str]:

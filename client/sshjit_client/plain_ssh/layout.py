@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sshjit.errors import Failed
 from sshjit_client import trusted_bundle
-from sshjit_client.storage import paths
+from sshjit_client.storage import logins, paths
 from sshjit_client.storage.machine import Machine
 from sshjit_client.storage.settings import IN_AGENT
 
@@ -37,6 +37,8 @@ class Layout:
     interpreter: Path
     fast: Path
     in_agent: bool = False
+    asks: bool = False
+    """Whether the sign-in's key is the person's own (``login --key``): its passphrase, agent or device may answer."""
 
     @classmethod
     def of(cls, machine: Machine) -> Layout:
@@ -50,6 +52,7 @@ class Layout:
             interpreter=Path(sys.executable),
             fast=Path(__file__).with_name("fast.py"),
             in_agent=settings.certificates == IN_AGENT,
+            asks=any(not Path(folder, logins.KEY).exists() for folder in machine.login_folders()[:1]),
         )
 
     def at(self, login: Path) -> Layout:

@@ -44,4 +44,5 @@ def _one(host: PlainHost, text: str) -> PlainHost:
         known_hosts=known_hosts_files(values),
         user_known_hosts=values.get("userknownhostsfile", ""),
         agent=agent,
+        names_certificates="certificatefile" in values,
     )

@@ -22,6 +22,8 @@ HEAD = "# written by ssh-jit config --write, which replaces it; ssh-jit config -
 _BARE = re.compile(r"[A-Za-z0-9@+:,./_~-]+")
 _IN_EXEC = re.compile(r"[A-Za-z0-9@+:,./_~ -]+")
 """What a path may have in the command of ``Match exec``: asyncssh refuses ``=``, ssh replaces ``%``."""
+CERTIFICATES = "*2*-cert-v01@openssh.com"
+"""Every kind of certificate but those that sign by SHA-1, which have no 2; without a comma, which readers choke on."""
 _UNSHARED = {"ControlMaster": "no", "ControlPath": "none", "ControlPersist": "no"}
 """A path that the person chose names no certificate: a later grant would ride on the connection of an earlier one."""
 
@@ -33,8 +35,10 @@ def included(hosts: Iterable[PlainHost], layout: Layout) -> str:
         Failed: ``odd_path``, ``odd_line``.
 
     """
-    in_agent = layout.in_agent
-    return HEAD + "".join(f"\n{_match(host, layout)}{block(host, layout, in_agent=in_agent)}" for host in hosts)
+    return HEAD + "".join(
+        f"\n{_match(host, layout)}{block(host, layout, in_agent=layout.in_agent, alone=_alone(host, layout))}"
+        for host in hosts
+    )
 
 
 def inline(hosts: Iterable[PlainHost], layout: Layout) -> str:
@@ -42,13 +46,18 @@ def inline(hosts: Iterable[PlainHost], layout: Layout) -> str:
     return "\n".join(block(host, layout, in_agent=False) for host in hosts)
 
 
+def _alone(host: PlainHost, layout: Layout) -> bool:
+    """Whether ssh can be told to show certificates alone: it finds them beside their keys, which it reads by itself."""
+    return not (layout.asks or host.names_certificates)
+
+
 def _match(host: PlainHost, layout: Layout) -> str:
     """What keeps the certificate alive. Under it only what another account than the usual one needs."""
     words = (layout.interpreter, "-IS", layout.fast, layout.folder, "ensure", host.name)
     command = " ".join(_word(str(word)) for word in words)
     keyword, usual = "CertificateFile", layout.certificate("@")
-    if layout.in_agent:
-        keyword, usual = "IdentityFile", layout.identity("@")
+    if layout.in_agent or _alone(host, layout):
+        keyword, usual = "IdentityFile", layout.identity("@") if layout.in_agent else layout.key("@")
     other = _path(usual).replace("/@", f"/%r@{host.name}")
     return _lines(f"Match host {host.name} exec \"{command} '%r'\"", f"    {keyword} {other}")
 
@@ -60,14 +69,19 @@ def _word(word: str) -> str:
     return shlex.quote(word)
 
 
-def _identity(name: str, layout: Layout, *, in_agent: bool) -> dict[str, str]:
-    """What ssh shows: in agent mode the certificate alone, because with ``CertificateFile`` it looks for a key file."""
-    if in_agent:
-        return {"IdentityFile": _path(layout.identity(name))}
+def _identity(name: str, layout: Layout, *, in_agent: bool, alone: bool) -> dict[str, str]:
+    """What ssh shows: in agent mode the certificate alone, because with ``CertificateFile`` it looks for a key file.
+
+    ``alone``: no plain key, and so none that the person's configuration names for all hosts. With ``CertificateFile``
+    ssh would show nothing then.
+    """
+    accepted = {"PubkeyAcceptedKeyTypes": CERTIFICATES} if alone else {}
+    if in_agent or alone:
+        return {"IdentityFile": _path(layout.identity(name) if in_agent else layout.key(name)), **accepted}
     return {"IdentityFile": _path(layout.key(name)), "CertificateFile": _path(layout.certificate(name))}
 
 
-def block(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
+def block(host: PlainHost, layout: Layout, *, in_agent: bool, alone: bool = False) -> str:
     """The ``Host`` block of a name, and of the bastion before it. What the person's own file sets is left out."""
     lines = {
         "HostName": host.address,
@@ -78,7 +92,7 @@ def block(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
         "UpdateHostKeys": "no",
         "GlobalKnownHostsFile": f"{host.known_hosts} {_path(layout.known_hosts(host.name))}",
         "RevokedHostKeys": _path(layout.revoked),
-        **_identity(host.name, layout, in_agent=in_agent),
+        **_identity(host.name, layout, in_agent=in_agent, alone=alone),
         "IdentitiesOnly": "yes",
         "AddKeysToAgent": "no",
         "PreferredAuthentications": "publickey",
@@ -86,11 +100,11 @@ def block(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
         **({"ProxyJump": way_to(host.name)} if host.bastion else {}),
     }
     return _written(host.name, {key: value for key, value in lines.items() if key.lower() not in host.own}) + (
-        _way(host, layout, in_agent=in_agent) if host.bastion else ""
+        _way(host, layout, in_agent=in_agent, alone=alone) if host.bastion else ""
     )
 
 
-def _way(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
+def _way(host: PlainHost, layout: Layout, *, in_agent: bool, alone: bool) -> str:
     """The bastion, by the certificate that leads to this host alone; nobody shares this connection."""
     assert host.bastion is not None  # noqa: S101 - the caller asked
     name, bastion = way_to(host.name), host.bastion
@@ -105,7 +119,7 @@ def _way(host: PlainHost, layout: Layout, *, in_agent: bool) -> str:
             "UpdateHostKeys": "no",
             "GlobalKnownHostsFile": f"{host.known_hosts} {_path(layout.known_hosts(name))}",
             "RevokedHostKeys": _path(layout.revoked),
-            **_identity(name, layout, in_agent=in_agent),
+            **_identity(name, layout, in_agent=in_agent, alone=alone),
             "IdentitiesOnly": "yes",
             "AddKeysToAgent": "no",
             "PreferredAuthentications": "publickey",

@@ -25,8 +25,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from sshjit import sshcert, sshkey
 from sshjit.errors import Failed, Invalid
-from sshjit_client.ssh import certificate_index, openssh, person_file
+from sshjit_client.ssh import certificate_index, openssh, person_file, private_key
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import files, one_line
 
@@ -37,6 +38,8 @@ _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 _FROM_FILES = "# from its file: "
 """The beginning of the lines that count only if the agent has the certificate no more."""
+LED = "~key"
+"""What the name of a certificate's key ends with, beside the certificate."""
 _GLOB = re.compile(r"([*?[])")
 _ODD = re.compile(r'["\\\x00-\x1f\x7f]|\$\{')
 
@@ -90,6 +93,8 @@ class Target:
     revoked: Path
     proxy: str = ""
     """The value of ``ProxyCommand``; empty: ssh connects directly."""
+    accepted: str = ""
+    """The value of ``PubkeyAcceptedKeyTypes``; empty: whatever the person's configuration says."""
     first: tuple[str, ...] = ()
     """What comes before the person's configuration, for this host alone."""
     agent: str = ""
@@ -204,6 +209,8 @@ def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
     ours = [block[0], *(f"    {line}" for line in block[1:])]
     known = f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}"
     agent = _from_agent(target.agent, target.certificate) if target.agent else []
+    if target.accepted:  # younger ssh calls it PubkeyAcceptedAlgorithms (8.5), and still knows this name
+        agent.append(f"PubkeyAcceptedKeyTypes {target.accepted}")
     first = [block[0], *(f"    {line}" for line in (*_account(args), known, *agent, *target.first)), "Match all"]
     return "\n".join(
         [
@@ -220,18 +227,46 @@ def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
 
 
 def _from_files(key: Path, certificate: Path) -> list[str]:
+    """Names key and certificate; a key of ``lead`` has its certificate in place of the public key beside it.
+
+    With ``CertificateFile`` ssh takes the private half of a plain key, which it must not show (``accepted``).
+    """
+    if key == led(certificate):
+        return [f"IdentityFile {_token_free(key)}"]
     return [f"IdentityFile {_token_free(key)}", f"CertificateFile {_token_free(certificate)}"]
 
 
 def _from_agent(socket: str, certificate: Path) -> list[str]:
     """Names the certificate alone: where ``CertificateFile`` names one, ssh looks for its key in a file.
 
-    ssh shows what an agent has in the agent's order, in which ours is the last, and after six keys a host hangs up. So
-    no plain keys are shown that the person's configuration names. (``PubkeyAcceptedAlgorithms`` is younger, from 8.5.)
+    ssh shows what an agent has in the agent's order, in which ours is the last, and after six keys a host hangs up:
+    ``accepted`` keeps plain keys out.
     """
-    kind = certificate.read_text("ascii").split(maxsplit=1)[0]
     agent, file = _token_free(Path(socket)), _token_free(certificate)
-    return [f"IdentityAgent {agent}", f"IdentityFile {file}", f"PubkeyAcceptedKeyTypes {kind}"]
+    return [f"IdentityAgent {agent}", f"IdentityFile {file}"]
+
+
+def led(certificate: Path) -> Path:
+    """The name of the key of a certificate of ours, beside it."""
+    return certificate.with_name(f"{certificate.name.removesuffix('-cert.pub')}{LED}")
+
+
+def lead(certificate: Path, key: Path) -> tuple[Path, str]:
+    """The key that ssh is to read, and which kinds of keys it may show: certificates alone, so that it tries no other.
+
+    A key that asks for a passphrase, is in an agent or in a device stays what it is: ssh needs its plain half then,
+    and may show plain keys of that kind.
+    """
+    shown = sshcert.parse_line(certificate.read_text("ascii"))[0]
+    try:
+        private_key.read(key)
+    except Invalid:
+        kind = shown.key.type
+        kinds = ("rsa-sha2-512", "rsa-sha2-256") if kind == sshkey.RSA else (kind,)
+        return key, ",".join((*kinds, *map(sshcert.certificate_type, kinds)))
+    files.link(led(certificate), key)
+    files.link(led(certificate).with_name(f"{led(certificate).name}.pub"), Path(certificate.name))
+    return led(certificate), shown.type
 
 
 def read_from_files(config: Path, socket: str) -> None:

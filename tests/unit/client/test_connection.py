@@ -324,7 +324,7 @@ def test_t39_the_certificate_comes_before_every_key_of_a_full_agent(laptop: Lapt
         done = laptop.run("-v", "web1", "true", SSH_AUTH_SOCK=socket)
     offers = [line for line in done.stderr.splitlines() if "Offering public key" in line]
     assert len(offers) == 1
-    assert "web1+shell-cert.pub ED25519-CERT" in offers[0]
+    assert "web1+shell~key ED25519-CERT" in offers[0]
 
 
 def test_login_with_a_key_of_ones_own(laptop: Laptop, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_no_line_is_written_that_some_reader_of_the_file_chokes_on(laptop: Lapto
         for line in match.split("\nHost ")[0].split("\n")[1:]
         if line
     }
-    assert bodies == {"CertificateFile"}, "nothing needed stands under Match"
+    assert bodies == {"IdentityFile"}, "nothing needed stands under Match"
     assert {"web1", "web1.lab", "db1"} <= set(names)
     assert "vault1" not in names, "what is denied is not there"
 
@@ -188,7 +188,7 @@ def test_another_account_has_a_certificate_of_its_own_beside_the_usual_one(lapto
     assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n"
     assert laptop.run("ensure", "web1", "guest").returncode == 0
     values = ssh(laptop, "-G", "guest@web1").stdout.splitlines()
-    assert f"certificatefile {plain(laptop)}/%r@web1-cert.pub" in values
+    assert f"identityfile {plain(laptop)}/%r@web1" in values
     assert (plain(laptop) / "guest@web1-cert.pub").read_text() != (plain(laptop) / "web1-cert.pub").read_text()
     assert ssh(laptop, "web1", "hello").stdout == "deploy: hello\n", "the usual one is as it was"
 
@@ -652,7 +652,7 @@ def test_the_way_through_a_bastion_is_a_host_of_its_own(tmp_path: Path, name: st
 WRITTEN = """# written by ssh-jit config --write, which replaces it; ssh-jit config --remove removes it
 
 Match host app1 exec "/python -IS /fast.py /run/plain ensure app1 '%r'"
-    CertificateFile /run/plain/%r@app1-cert.pub
+    IdentityFile /run/plain/%r@app1
 Host app1
     HostName 10.0.0.5
     Port 22
@@ -663,7 +663,7 @@ Host app1
     GlobalKnownHostsFile /etc/known /run/plain/app1.known
     RevokedHostKeys /run/revoked
     IdentityFile /run/plain/app1
-    CertificateFile /run/plain/app1-cert.pub
+    PubkeyAcceptedKeyTypes *2*-cert-v01@openssh.com
     IdentitiesOnly yes
     AddKeysToAgent no
     PreferredAuthentications publickey
@@ -682,7 +682,7 @@ Host app1~via
     GlobalKnownHostsFile /etc/known /run/plain/app1~via.known
     RevokedHostKeys /run/revoked
     IdentityFile /run/plain/app1~via
-    CertificateFile /run/plain/app1~via-cert.pub
+    PubkeyAcceptedKeyTypes *2*-cert-v01@openssh.com
     IdentitiesOnly yes
     AddKeysToAgent no
     PreferredAuthentications publickey

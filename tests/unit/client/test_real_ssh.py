@@ -445,6 +445,35 @@ def test_a_name_that_is_no_host_is_refused_or_left_to_plain_ssh_as_configured(wo
         world.laptop.run("setup", "--unknown-hosts", "refuse")
 
 
+@pytest.mark.parametrize("more", ["", "    CertificateFile {own}-cert.pub\n", "    IdentitiesOnly no\n"])
+def test_no_key_of_the_person_s_own_opens_what_our_certificate_does_not(
+    world: World, tmp_path: Path, more: str
+) -> None:
+    """A host that refuses the certificate and has a line for the person's key, for wrapper and plain ssh."""
+    own, principals = tmp_path / "id_work", world.host.folder / "principals"
+    make_key(own)
+    config = world.config(f"Host *\n    IdentityFile {own}\n{more.format(own=own)}")
+    allowed, keys = principals.read_text(), world.host.folder / "own_keys"
+    world.laptop.run("config", "--write")
+    plain = ("ssh", "-F", str(config), "-o", "BatchMode=yes", "web1", "echo there")
+    shell = {"SHELL": "/bin/sh"}
+    try:
+        assert command(world, *plain, **shell).stdout == "there\n"
+        assert world.laptop.run("web1", "echo there").stdout == "there\n"
+        keys.write_text(own.with_suffix(".pub").read_text())
+        principals.write_text("nobody\n")
+        world.forget()
+        mark = world.host.mark()
+        assert world.laptop.run("web1", "echo there").stdout == ""
+        if "CertificateFile" not in more:  # there ssh must be told of ours in a way that shows plain keys too
+            assert command(world, *plain, **shell).stdout == ""
+        assert "Accepted" not in world.host.said(mark)
+    finally:
+        keys.write_text("")
+        principals.write_text(allowed)
+        world.laptop.run("config", "--remove")
+
+
 FORWARDED = (
     ("-A", "-A", "agent"),
     ("-L1:localhost:1", "-L", "port"),
