@@ -15,6 +15,8 @@ import pytest
 from sshjit import bundle, sshkey
 from sshjit import ca_protocol as m
 from sshjit.api.bundle import BundleReply
+from sshjit.errors import Invalid
+from sshjit_ca.cli import recovery
 from sshjit_ca.operations import admin_client
 from tests.support.ca_process import CaProcess, run_command
 from tests.support.enrolled_sshd import enrolled_sshd
@@ -131,3 +133,15 @@ def test_a_key_that_is_not_there_is_said(tmp_path: Path) -> None:
     person = make_key(tmp_path / "person")
     given = ("--host", "web1", "--login", "deploy", "--reason", "it burnt", f"{person}.pub")
     assert "ssh-keygen could not sign" in sign(tmp_path / "none", *given, code=1)
+
+
+def test_a_key_that_is_there_is_no_recovery_key_unless_it_was_made_as_one(tmp_path: Path) -> None:
+    everyday, safe = make_key(tmp_path / "everyday"), tmp_path / "safe"
+    content = everyday.read_bytes()
+    for _ in range(2):
+        with pytest.raises(Invalid) as error:
+            recovery.make(everyday)
+        assert error.value.code == "already_there"
+    assert everyday.read_bytes() == content
+    made = recovery.make(safe)
+    assert recovery.make(safe) == made, "an init that was cut off goes on"

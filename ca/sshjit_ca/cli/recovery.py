@@ -7,6 +7,7 @@ an emergency by its key id, and report it to the next CA, whose alarm sounds the
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import shlex
 import subprocess
@@ -17,9 +18,13 @@ from sshjit import durations, names
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit_ca.keys import files
+from sshjit_ca.machine import durable
 
 LONGEST = 3600
 """Seconds that a certificate by the recovery key lives at most: nothing can revoke it while the CA is gone."""
+MAX_PUBLIC = 16384
+_MARK = "ssh-jit-recovery-key"
+"""The comment of a public half that was made here."""
 IN_THE_SAFE = """\
 Put the file into a safe, on a medium of its own, and remove it here. `ssh-keygen -p -f FILE` gives it a passphrase.
 Hosts trust it once they have the next bundle. Try it there once: ssh-jit-ca recovery-sign --help"""
@@ -53,13 +58,23 @@ def add_command(commands: Any) -> None:
 def make(path: Path) -> PublicKey:
     """Makes the recovery key; one that is there, from an ``init`` that was cut off, is gone on with.
 
+    Its public half says what it is, so that nobody's everyday key becomes a CA of hosts by a slip.
+
     Raises:
+        Invalid: ``already_there``, for a file that was not made here.
         Failed: ``not_written``, and why a file that is there is no key.
 
     """
+    public = files.public_file(path)
     try:
-        if not path.exists():
+        if not os.path.lexists(path):
             files.make(path)
+            key = files.load_public(path)
+            durable.write_durably(public, f"{key.line} {_MARK}\n".encode("ascii"), durable.PUBLIC)
+            return key
+        if not (public.is_file() and _MARK.encode() in durable.read_plain(public, MAX_PUBLIC)):
+            text = f"{path} is there, and was not made as a recovery key; nothing was changed"
+            raise Invalid("already_there", text, hint="name a file that does not exist: the key is made there")
         return files.load_public(path)
     except OSError as error:
         raise Failed("not_written", f"{error.filename or path}: {error.strerror}") from None
