@@ -277,6 +277,15 @@ def overwrite(path: Path, content: bytes) -> None:
         os.close(descriptor)
 
 
+def add_whole(descriptor: int, content: bytes) -> bool:
+    """Writes behind what is in a file, not synced; ``False``: there was no room, and no part of it stays."""
+    before = os.fstat(descriptor).st_size
+    if os.write(descriptor, content) == len(content):
+        return True
+    os.ftruncate(descriptor, before)  # what is written next would else be glued to it
+    return False
+
+
 def try_overwriting(path: Path) -> None:
     """Finds out whether a file could be overwritten, and changes nothing. Raises as ``overwrite``."""
     os.close(_open_ours(path))

@@ -23,6 +23,7 @@ from sshjit import checkpoint
 from sshjit.errors import Failed, SshJitError
 from sshjit_ca.config import read_trusted
 from sshjit_ca.machine import syslog
+from sshjit_ca.machine.durable import add_whole
 from sshjit_ca.machine.outgoing_http import opener
 from sshjit_ca.place_config import Place
 
@@ -144,9 +145,7 @@ def append(path: Path, note: str) -> None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, f"{path} is not a regular file")
-        data, before = f"{note}\n".encode(), os.fstat(descriptor).st_size
-        if os.write(descriptor, data) != len(data):
-            os.ftruncate(descriptor, before)  # the next one would else be glued to a part of this one
+        if not add_whole(descriptor, f"{note}\n".encode()):
             raise OSError(0, f"{path} did not take all of it")
         os.fsync(descriptor)
     finally:
