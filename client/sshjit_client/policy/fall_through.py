@@ -1,55 +1,90 @@
 """Warnings about rules beside which a laxer one decides: outside their hours, or for a host without a label.
 
 That is how the first match works, and rarely what was meant. Only what is certain is a warning: the laxer rule matches
-everything that the other one would, at any time, and no rule between them and no deny comes into it.
+everything that the other one would, at any time; no rule between them comes into it; and there is a time that neither
+the other rule nor a deny which may come into it takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal
 
 from sshjit.approvals import covers as approvals_cover
 from sshjit.policy import Policy, words
+from sshjit.policy.analysis import Timeline
 from sshjit.policy.limits import no_more
-from sshjit.policy.model import OWN, AllowRule, HostLabels, Matchers
+from sshjit.policy.model import CLIENT, OWN, AllowRule, DenyRule, HostLabels, Matchers
+from sshjit.policy.networks import within
 from sshjit.policy.owners import MARK, written_out
+from sshjit.policy.schedule import Schedule
 from sshjit_client.policy.covering import covers, is_always
 
 Laxer = tuple[int, str, str]
 """The number of a rule, the key that is to be looked at, and the warning."""
 
 
-def fall_through(policy: Policy, rules: Sequence[AllowRule]) -> Iterator[Laxer]:
-    """The warnings about the rules of one kind, in file order."""
+def fall_through(policy: Policy, rules: Sequence[AllowRule], now: int) -> Iterator[Laxer]:
+    """The warnings about the rules of one kind, in file order; ``now`` is in seconds since the epoch."""
     by_role, by_login = _numbers(policy, rules, "roles"), _numbers(policy, rules, "logins")
+    times = _Times(policy, now)
     for number, rule in enumerate(rules):
         roles = rule.match.roles or ()
         people = written_out(policy.owners, roles)
         near = [_sharing(by_role, (*people, *roles)), _sharing(by_login, (*(rule.match.logins or ()), OWN))]
         some = near[0] if OWN in (rule.match.logins or ()) else min(near, key=len)
         later = sorted(each for each in some if each > number)
-        if not later or any(_may_cover(deny.match) and _overlap(deny.match, rule.match) for deny in policy.denies):
-            continue
-        if rule.match.schedule is not None:
-            asks = _laxer(rule, rule.match, rules, later)
+        for key, where, match in _left_over(policy, rule, people) if later else ():
+            asks = _laxer(rule, match, rules, later)
             if asks:
-                yield number, "hours", f"outside its time {asks}"
-        if _of_some(policy, rule):
-            asks = _laxer(rule, replace(rule.match, roles=people), rules, later)
-            if asks:
-                yield number, "roles", f"for a host that is not theirs {asks}"
-        for label in _optional_labels(policy, rule):
-            asks = _laxer(rule, replace(rule.match, hosts=_without(label, rule.match.hosts or ())), rules, later)
-            if asks:
-                yield number, "hosts", f'for a host without the label "{label}", which is not required, {asks}'
+                closed = [deny.match.schedule for deny in policy.denies if _may_forbid(deny, rule, match)]
+                if key == "hours":
+                    closed.append(rule.match.schedule)
+                if times.are_left_by(closed):
+                    yield number, key, f"{where} {asks}"
 
 
-def _may_cover(deny: Matchers) -> bool:
-    """Whether a deny may forbid all that is left: not if it passes, or is about some networks alone."""
-    passes = deny.schedule is not None and deny.schedule.last is not None
-    return not passes and deny.networks is None
+def _left_over(policy: Policy, rule: AllowRule, people: tuple[str, ...]) -> Iterator[tuple[str, str, Matchers]]:
+    """What the rule may leave to a later one: the key that does, the words for it, and the matchers without that key.
+
+    ``people`` are the roles of the rule, those of the owners one by one.
+    """
+    if rule.match.schedule is not None:
+        yield "hours", "outside its time", rule.match
+    if _of_some(policy, rule):
+        yield "roles", "for a host that is not theirs", replace(rule.match, roles=people)
+    for label in _optional_labels(policy, rule):
+        where = f'for a host without the label "{label}", which is not required,'
+        yield "hosts", where, replace(rule.match, hosts=_without(label, rule.match.hosts or ()))
+
+
+class _Times:
+    """When rules and denies match, from ``now`` on (seconds since the epoch); looked at only if a warning needs it."""
+
+    def __init__(self, policy: Policy, now: int) -> None:
+        self._policy = policy
+        self._now = now
+
+    @cached_property
+    def _timeline(self) -> Timeline:
+        return Timeline([self._policy], self._now)
+
+    def are_left_by(self, closed: Sequence[Schedule | None]) -> bool:
+        """Whether there is a time at which nothing of these schedules matches; ``None`` matches always."""
+        if not closed:
+            return True
+        taken = 0
+        for schedule in closed:
+            taken |= self._timeline.open_during(schedule)
+        return taken != self._timeline.open_during(None)
+
+
+def _may_forbid(deny: DenyRule, rule: AllowRule, match: Matchers) -> bool:
+    """Whether a deny may forbid all that ``rule`` leaves, in its time: not if it is about some networks alone."""
+    spared = deny.unless_break_glass and rule.break_glass is not None
+    return not spared and deny.match.networks is None and _overlap(deny.match, match)
 
 
 def _of_some(policy: Policy, rule: AllowRule) -> bool:
@@ -104,16 +139,37 @@ def _less(rule: AllowRule, other: AllowRule) -> list[str]:
         "hardware_key": other.hardware_key or not rule.hardware_key,
         "signed_request": other.signed_request or not rule.signed_request,
         "limits": no_more(rule.limits.person, other.limits.person) and no_more(rule.limits.rule, other.limits.rule),
-        "networks": not rule.networks or bool(other.networks),
+        "networks": _within(other.networks, rule.networks),
+        "source": _sources_as_much(rule, other),
     }
     return [key for key, as_much in compared.items() if not as_much]
 
 
 def _reasons_as_much(rule: AllowRule, other: AllowRule) -> bool:
-    """Whether the other rule also wants a reason, and one of a certain form if this one does."""
+    """Whether the other rule also wants a reason, and one of a certain form if this one does.
+
+    Two patterns that differ count as the same: which of them more reasons meet cannot be decided.
+    """
     if rule.reason is None or other.reason is None:
         return rule.reason is None
     return rule.reason.pattern is None or other.reason.pattern is not None
+
+
+def _within(inner: Sequence[str], outer: Sequence[str]) -> bool:
+    """Whether the networks are part of the others, of which none means anywhere."""
+    return not outer or (bool(inner) and within(inner, outer))
+
+
+def _sources_as_much(rule: AllowRule, other: AllowRule) -> bool:
+    """Whether certificates of the other rule hold from no more addresses.
+
+    ``client`` is one address, of the rule's networks. A source that is the rule's networks says nothing beside them.
+    """
+    if rule.source in (other.source, rule.networks):
+        return True
+    if rule.source == (CLIENT,):
+        return False
+    return _within(other.networks if other.source == (CLIENT,) else other.source, rule.source)
 
 
 def _optional_labels(policy: Policy, rule: AllowRule) -> list[str]:

@@ -37,7 +37,7 @@ def warnings(policy: Policy, path: Path, now: int) -> tuple[Problem, ...]:
         *_terms(policy),
         *_over(policy, now),
         *_rules(policy, now),
-        *_laxer(policy),
+        *_laxer(policy, now),
     ):
         report.add(at, message)
     return tuple(sorted(report.problems, key=lambda problem: problem.line))
@@ -160,9 +160,9 @@ def _over(policy: Policy, now: int) -> Iterator[Warn]:
             yield (kind, number, "until"), "it is over: the rule does not match any more"
 
 
-def _laxer(policy: Policy) -> Iterator[Warn]:
+def _laxer(policy: Policy, now: int) -> Iterator[Warn]:
     for kind, rules in (("allow", policy.allows), ("break_glass", policy.break_glass)):
-        for number, key, text in fall_through(policy, rules):
+        for number, key, text in fall_through(policy, rules, now):
             yield (kind, number, key), text
 
 

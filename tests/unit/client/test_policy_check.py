@@ -14,7 +14,7 @@ from sshjit.policy import load
 from sshjit_client.policy import lint
 from tests.unit.client import policy_folder
 from tests.unit.client.policy_folder import PolicyFolder
-from tests.unit.sshjit.policy_texts import ALLOW, HEAD
+from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD
 from tests.unit.sshjit.policy_world import TEXT, WEDNESDAY
 
 REQUIRED = HEAD.replace("] }", "], required = true }", 1)
@@ -186,6 +186,91 @@ def test_a_deny_that_passes_or_is_about_some_networks_hides_no_laxer_rule(tmp_pa
     assert warning in warned(tmp_path, REQUIRED + deny + STRICT + HOURS + ALLOW)
 
 
+LESS = 'outside its time rule "staging" decides, which asks for less: '
+
+
+def timed_deny(*lines: str, name: str = "freeze") -> str:
+    return f'[[deny]]\nname = "{name}"\n' + 'hosts = { env = "staging" }\n' + "".join(f"{line}\n" for line in lines)
+
+
+DAY = timed_deny('hours = "09:00-18:00"', 'zone = "UTC"')
+NIGHT = timed_deny('hours = "18:00-09:00"', 'zone = "UTC"', name="night")
+
+
+@pytest.mark.parametrize(
+    "denies",
+    [
+        timed_deny('days = ["sat", "sun"]', 'zone = "Europe/Berlin"'),
+        timed_deny('days = ["sat"]', 'zone = "UTC"') + timed_deny('days = ["sun"]', 'zone = "UTC"', name="other"),
+        timed_deny('hours = "18:00-08:59"', 'zone = "UTC"'),
+        timed_deny('hours = "19:00-10:00"', 'zone = "Europe/Berlin"'),
+        timed_deny('hours = "18:00-09:00"', "from = 2027-01-01", 'zone = "UTC"'),
+        timed_deny('hours = "18:00-09:00"', "until = 2027-01-01", 'zone = "UTC"'),
+    ],
+    ids=["weekend", "two-days", "a-minute-left", "other-zone", "later", "earlier"],
+)
+def test_a_deny_of_other_times_hides_no_laxer_rule(tmp_path: Path, denies: str) -> None:
+    """Beside a rule of 09:00 to 18:00 by UTC; the hours in Berlin leave an hour of the day once its clocks change."""
+    assert warned(tmp_path, REQUIRED + denies + STRICT + HOURS + ALLOW) == [f"allow[0].hours: {LESS}approvals and mfa"]
+
+
+@pytest.mark.parametrize(
+    "denies",
+    [
+        timed_deny('days = ["mon", "tue", "wed", "thu", "fri"]', 'hours = "18:00-09:00"', 'zone = "UTC"')
+        + timed_deny('days = ["sat", "sun"]', 'hours = "18:00-09:00"', 'zone = "UTC"', name="other"),
+        timed_deny('hours = "17:00-10:00"', 'zone = "UTC"'),
+        timed_deny('hours = "18:00-09:00"', "until = 2027-01-01", 'zone = "UTC"')
+        + timed_deny('hours = "18:00-09:00"', "from = 2027-01-02", 'zone = "UTC"', name="other"),
+        timed_deny('hours = "18:00-09:00"', "from = 2026-01-01", 'zone = "UTC"'),
+    ],
+    ids=["all-nights", "more", "one-after-another", "since-long"],
+)
+def test_denies_that_leave_no_time_beside_the_hours_hide_the_laxer_rule(tmp_path: Path, denies: str) -> None:
+    assert warned(tmp_path, REQUIRED + denies + STRICT + HOURS + ALLOW) == []
+
+
+def test_hours_that_are_always_leave_nothing_to_a_laxer_rule(tmp_path: Path) -> None:
+    for always in ('hours = "00:00-24:00"', "from = 2026-01-01"):
+        every = warned(tmp_path, REQUIRED + STRICT + f'{always}\nzone = "UTC"\n' + ALLOW)
+        assert not any("outside its time" in warning for warning in every), always
+
+
+def test_a_deny_that_spares_emergencies_hides_no_laxer_emergency(tmp_path: Path) -> None:
+    strict = BREAK_GLASS.replace('"on-call"', '"strict"') + "mfa = true\n" + HOURS
+    deny = '[[deny]]\nname = "stop"\nhosts = { env = "prod" }\n'
+    warning = 'break_glass[0].hours: outside its time rule "on-call" decides, which asks for less: mfa'
+    rules = strict + BREAK_GLASS
+    assert warning in warned(tmp_path, REQUIRED + deny + "unless_break_glass = true\n" + rules)
+    assert warning not in warned(tmp_path, REQUIRED + deny + rules)
+
+
+@pytest.mark.parametrize(
+    ("rule", "other", "less"),
+    [
+        ('networks = ["10.0.0.0/8"]', 'networks = ["0.0.0.0/0"]', "networks"),
+        ('networks = ["10.0.0.0/8"]', 'networks = ["10.0.0.0/8", "fd00::/8"]', "networks"),
+        ('networks = ["10.0.0.0/8"]', 'networks = ["10.0.0.0/9", "10.128.0.0/9"]', ""),
+        ('networks = ["10.0.0.0/8"]', 'networks = ["10.1.0.0/16"]', ""),
+        ('networks = ["10.0.0.0/8"]', 'networks = ["10.1.0.0/16"]\nsource = "client"', ""),
+        ('networks = ["10.0.0.0/8"]\nsource = "client"', 'networks = ["10.0.0.0/8"]', "source"),
+        ('source = "client"', "", "source"),
+        ('source = "client"', 'source = ["10.0.0.0/8"]', "source"),
+        ('source = "client"', 'source = "client"', ""),
+        ('source = ["10.0.0.0/8"]', "", "source"),
+        ('source = ["10.0.0.0/8"]', 'source = "client"', "source"),
+        ('source = ["10.0.0.0/8"]', 'source = ["10.0.0.0/7"]', "source"),
+        ('source = ["10.0.0.0/8"]', 'source = ["10.1.0.0/16"]', ""),
+        ('source = ["10.0.0.0/8"]', 'networks = ["10.1.0.0/16"]\nsource = "client"', ""),
+        ('reason = { pattern = "^CHG-[0-9]+$" }', 'reason = { pattern = "." }', ""),
+    ],
+)
+def test_networks_and_sources_are_compared_as_networks(tmp_path: Path, rule: str, other: str, less: str) -> None:
+    strict = ALLOW.replace('"staging"', '"strict"', 1) + f"{rule}\n"
+    wanted = [f"allow[0].hours: {LESS}{less}"] if less else []
+    assert warned(tmp_path, REQUIRED + strict + HOURS + ALLOW + f"{other}\n") == wanted
+
+
 def test_a_reason_of_any_form_is_laxer_than_one_of_a_certain_form(tmp_path: Path) -> None:
     strict = ALLOW.replace('"staging"', '"strict"', 1) + 'reason = { pattern = "CHG-[0-9]+" }\n'
     less = 'outside its time rule "staging" decides, which asks for less: reason'
@@ -209,6 +294,11 @@ def test_a_laxer_rule_decides_for_a_host_without_the_label(tmp_path: Path) -> No
     warning = f'allow[0].hosts: for a host without the label "role", which is not required, {less}'
     assert warned(tmp_path, head + strict + ALLOW) == [warning]
     assert warned(tmp_path, head.replace("role = {}", "role = { required = true }") + strict + ALLOW) == []
+    assert warned(tmp_path, head + DAY + strict + ALLOW) == [warning]
+    assert warned(tmp_path, head + DAY + NIGHT + strict + ALLOW) == []
+    assert warned(tmp_path, head + NIGHT + strict + HOURS + ALLOW) == [warning], "the hours are no deny"
+    web = '[[deny]]\nname = "web"\nhosts = { role = "web" }\n'
+    assert warned(tmp_path, head + web + strict + ALLOW) == [], "such a deny is about hosts without the label too"
 
 
 OWNED = (
@@ -223,6 +313,9 @@ def test_a_laxer_rule_decides_for_hosts_of_others(tmp_path: Path) -> None:
     lax = ALLOW.replace('["sre"]', '["sre", "dba"]')
     less = 'rule "staging" decides, which asks for less: approvals and mfa'
     assert warned(tmp_path, OWNED + strict + lax) == [f"allow[0].roles: for a host that is not theirs {less}"]
+    by_day = warned(tmp_path, OWNED + DAY + strict + lax)
+    assert by_day == [f"allow[0].roles: for a host that is not theirs {less}"]
+    assert warned(tmp_path, OWNED + DAY + NIGHT + strict + lax) == []
     assert warned(tmp_path, OWNED + strict + ALLOW) == [], "who is of the other team does not come under it"
     between = lax.replace('"staging"', '"other"', 1).replace('["sre", "dba"]', '["@team"]')
     assert warned(tmp_path, OWNED + strict + between.replace('"deploy"', '"deploy", "root"') + lax) == []
