@@ -85,10 +85,10 @@ class PolicyLoadReply(Reply):
 
 @dataclass(frozen=True, slots=True)
 class SentenceView:
-    """What was found of a ``[[never]]``, up to the time ``until``."""
+    """What was found of a ``[[never]]``, up to the time ``until``; ``over``: its time had ended then."""
 
     name: str
-    answer: Literal["proved", "broken", "undecided"]
+    answer: Literal["proved", "broken", "undecided", "over"]
     until: int
 
 

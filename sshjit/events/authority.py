@@ -25,9 +25,10 @@ class SentenceDecided:
     """What was found of a ``[[never]]`` of a policy when it was put in force."""
 
     name: str
-    answer: Literal["proved", "broken", "undecided"]
+    answer: Literal["proved", "broken", "undecided", "over"]
+    """``over``: its ``within`` had passed, so nobody looked."""
     until: int
-    """Up to when that was looked at (seconds since the epoch)."""
+    """Up to when that was looked at (seconds since the epoch); ``over``: when its time had ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def prove(
 ) -> tuple[Counterexample | Undecided, ...]:
     """The sentences that do not hold of ``policy`` from ``start`` (seconds since the epoch) on, each with why.
 
+    One that ``is_over`` is not among them, whatever it says.
     Hosts have labels as the policy declares them; ``hosts`` are the labels of further ones.
     """
     ends = [_end(never) for never in nevers]
@@ -92,6 +93,12 @@ def looked_until(never: Never, start: int) -> int:
     """Up to when ``prove`` looks for a sentence, from ``start`` on (seconds since the epoch)."""
     end, furthest = _end(never), start + YEARS * 366 * _DAY
     return furthest if end is None else min(end, furthest)
+
+
+def is_over(never: Never, start: int) -> bool:
+    """Whether the time that a sentence is about had passed by ``start``: then it forbids nothing."""
+    end = _end(never)
+    return end is not None and end <= start
 
 
 def _end(never: Never) -> int | None:
@@ -121,7 +128,9 @@ class _World:
         return PolicyOverTime(self._policy, Timeline([self._policy], self._start, length=self._length))
 
     def decide(self, never: Never) -> Counterexample | Undecided | None:
-        """What is wrong with a sentence; ``None``: it holds."""
+        """What is wrong with a sentence; ``None``: it holds, or it is over."""
+        if is_over(never, self._start):
+            return None
         during = self._during(never)
         if during is None:
             return Undecided(never, f"it reaches further ahead than {YEARS} years")

@@ -19,7 +19,7 @@ from sshjit.errors import Refused, SshJitError
 from sshjit.events import PolicyLoaded, SentenceDecided
 from sshjit.policy import Bounds, Policy, words
 from sshjit.policy.model import Never
-from sshjit.policy.proof import Counterexample, Undecided, looked_until, prove
+from sshjit.policy.proof import Counterexample, Undecided, is_over, looked_until, prove
 from sshjit.policy.schedule import show_time
 from sshjit.requests import Request
 from sshjit_ca.access import recheck
@@ -74,8 +74,9 @@ def decide_sentences(
 
 
 def _decided(never: Never, answer: Counterexample | Undecided | None, now: int) -> SentenceDecided:
-    kinds: dict[type, Literal["proved", "broken", "undecided"]] = {Counterexample: "broken", Undecided: "undecided"}
-    return SentenceDecided(never.name, kinds.get(type(answer), "proved"), looked_until(never, now))
+    kinds: dict[type, Literal["proved", "broken", "undecided", "over"]]
+    kinds = {Counterexample: "broken", Undecided: "undecided", type(None): "over" if is_over(never, now) else "proved"}
+    return SentenceDecided(never.name, kinds[type(answer)], looked_until(never, now))
 
 
 def _broken_by(answer: Counterexample | Undecided) -> str:

@@ -102,7 +102,7 @@ def listing(reply: m.PoliciesReply) -> str:
 def _sentences(view: m.PolicyView) -> Iterator[str]:
     """What was found of the policy's own sentences when it came into force, a line each."""
     for sentence in view.decided or ():
-        answer = {"proved": "proved", "broken": "BROKEN", "undecided": "UNDECIDED"}[sentence.answer]
+        answer = {"proved": "proved", "broken": "BROKEN", "undecided": "UNDECIDED", "over": "OVER"}[sentence.answer]
         accepted = ", and accepted" if sentence.name in view.accepted else ""
         until = f"until {cli_show.instant(sentence.until)}"
         yield f"{answer} at {cli_show.instant(view.loaded)}, {until}: {inert(sentence.name)}{accepted}"

@@ -16,6 +16,7 @@ from sshjit.policy.model import WORKLOAD, AllowRule, DenyRule, Rule
 from sshjit.policy.owners import written_out
 from sshjit.policy.problems import Path as KeyPath
 from sshjit.policy.problems import Problem, Report
+from sshjit.policy.proof import is_over
 from sshjit.policy.schedule import show_time
 from sshjit.tomllines import key_lines
 from sshjit_client.policy.covering import covers
@@ -152,12 +153,15 @@ def _is_over(rule: Rule, now: int) -> bool:
 
 
 def _over(policy: Policy, now: int) -> Iterator[Warn]:
-    """Rules that no day is left for."""
+    """Rules and sentences that no day is left for."""
     every: list[tuple[str, int, Rule]] = [("deny", number, rule) for number, rule in enumerate(policy.denies)]
     every += _granting(policy)
     for kind, number, rule in every:
         if _is_over(rule, now):
             yield (kind, number, "until"), "it is over: the rule does not match any more"
+    for number, never in enumerate(policy.nevers):
+        if is_over(never, now):
+            yield ("never", number, "within"), "it is over: nothing is proved of the sentence any more"
 
 
 def _laxer(policy: Policy, now: int) -> Iterator[Warn]:

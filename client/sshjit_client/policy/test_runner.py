@@ -20,7 +20,7 @@ def run_all(machine: Machine, suite: Suite, *, as_json: bool) -> int:
     results = [(case, expectations.run(case)) for case in suite.cases]
     proofs = proof_text.decide(suite.policy, suite.nevers, suite.at)
     failed = [(case, differences) for case, differences in results if differences]
-    broken = [proof for proof in proofs if proof.answer is not None]
+    broken, over = [proof for proof in proofs if proof.answer is not None], [proof for proof in proofs if proof.over]
     if as_json:
         values = [_result(case, differences) for case, differences in results]
         machine.terminal.out(json.dumps([*values, *map(proof_text.proof_json, proofs)], indent=2))
@@ -30,9 +30,12 @@ def run_all(machine: Machine, suite: Suite, *, as_json: bool) -> int:
         machine.terminal.out(_failure(case, differences, styles))
     for proof in broken:
         machine.terminal.out(proof_text.broken_text(proof, styles))
-    bad, count = len(failed) + len(broken), len(results) + len(proofs)
+    for proof in over:
+        machine.terminal.out(proof_text.over_text(proof, styles))
+    bad, count = len(failed) + len(broken), len(results) + len(proofs) - len(over)
     said = styles("bad", f"{bad} failed") + ", " if bad else ""
-    machine.terminal.out(f"{said}{styles('good', f'{count - bad} passed')}")
+    late = f", {styles('wait', f'{len(over)} over')}" if over else ""
+    machine.terminal.out(f"{said}{styles('good', f'{count - bad} passed')}{late}")
     return bad
 
 

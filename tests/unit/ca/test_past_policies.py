@@ -121,3 +121,17 @@ def test_who_may_audit_reads_which_policies_there_were_and_what_was_proved(ca: I
     when = cli_show.instant(int(ca.time))
     assert printed[2] == f"    proved at {when}, until {cli_show.instant(1_830_297_600)}: no-root"
     assert len(printed) == 4
+
+
+def test_a_sentence_that_was_over_when_the_policy_came_was_not_proved(ca: Installation) -> None:
+    """It is so in the log, in every list, and after a start; and it keeps no policy from being loaded."""
+    sentence = '[[never]]\nname = "no-deploy"\nlogin = "deploy"\nwithin = 2026-12-31\n'
+    assert ca.say_policy(ca.policy + sentence, accept=False).loaded
+    ended = 1_798_761_600
+    for _ in range(2):
+        (now, _before) = listed(ca)
+        assert now.decided == (SentenceView("no-deploy", "over", ended),)
+        ca.restart()
+    printed = cli_policies.listing(m.PoliciesReply((now,))).splitlines()
+    assert printed[2] == f"    OVER at {cli_show.instant(now.loaded)}, until {cli_show.instant(ended)}: no-deploy"
+    assert problems(ca) == ()

@@ -66,6 +66,12 @@ def warned(tmp_path: Path, text: str) -> list[str]:
     return [f"{each.key}: {each.message}" for each in found]
 
 
+def test_a_sentence_whose_within_has_passed_is_warned_of(tmp_path: Path) -> None:
+    sentence = '[[never]]\nname = "x"\nlogin = "root"\nwithin = 2026-03-0'
+    found = warned(tmp_path, f"{REQUIRED}{sentence}4\n{sentence.replace('x', 'y')}3\n{ALLOW}")
+    assert found == ["never[1].within: it is over: nothing is proved of the sentence any more"]
+
+
 FIRST = """[[allow]]
 name = "first"
 roles = ["sre"]

@@ -249,6 +249,34 @@ def test_sentences_in_the_file_of_tests_are_decided_with_them(folder: PolicyFold
     assert (result.code, result.out) == (0, "5 passed\n")
 
 
+def test_a_sentence_that_is_over_is_said_to_be_and_not_to_hold(folder: PolicyFolder) -> None:
+    folder.write("late.toml", POLICY + NEVER.replace("2027-12-31", "2026-03-03"))
+    at = '--at "2026-03-04 12:00 Europe/Berlin"'
+    result = run(folder, f"ssh-jit policy prove late.toml {at}")
+    over = "OVER root-is-for-leads: nothing is proved of it after 2026-03-03, the last day of its within\n\n"
+    assert (result.code, result.out) == (0, f"{over}1 holds, 1 over\n")
+    values = run(folder, f"ssh-jit policy prove late.toml --json {at}").json
+    assert [(each["over"], each["passed"]) for each in values] == [(False, True), (True, True)]
+    folder.write("tests.toml", f"{TESTS}\n{NEVER.replace('2027-12-31', '2026-03-03')}")
+    result = run(folder, "ssh-jit policy test tests.toml")
+    assert (result.code, result.out) == (0, f"{over}4 passed, 1 over\n")
+
+
+def test_an_ask_that_breaks_a_sentence_gives_a_reason_that_the_rule_takes(folder: PolicyFolder) -> None:
+    """It is made up, and the form that the rule wants is shown. Nor does it matter that no approver is known here."""
+    rule = POLICY.replace('pattern = "(INC|CHG)-[0-9]+"', 'pattern = "^(INC|CHG)-[0-9]+$"', 1)
+    assert rule != POLICY
+    folder.write("form.toml", f'{rule}[[never]]\nname = "no-postgres"\nlogin = "postgres"\n')
+    command = 'ssh-jit policy prove form.toml --at "2026-03-04 12:00 Europe/Berlin"'
+    result = run(folder, command)
+    assert result.code == 1
+    assert "  reason    of the form ^(INC|CHG)-[0-9]+$\n" in result.out
+    assert '    APPROVAL  rule "prod-database" allows' in result.out
+    (value,) = run(folder, f"{command} --json").json
+    assert value["counterexample"]["reason_form"] == "^(INC|CHG)-[0-9]+$"
+    assert value["counterexample"]["outcome"]["verdict"] == "approval"
+
+
 def test_the_tests_on_the_page_pass(folder: PolicyFolder) -> None:
     assert run(folder, "ssh-jit policy test tests.toml").out == "3 passed\n"
 

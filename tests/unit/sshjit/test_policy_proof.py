@@ -5,17 +5,32 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 
-from sshjit.policy import ASSUMED, Ask, Denied, Host, Policy, Subject, Turn, evaluate, explain, load
+from sshjit.policy import (
+    ASSUMED,
+    Allow,
+    Ask,
+    Denied,
+    Host,
+    NeedsApproval,
+    Policy,
+    Subject,
+    Turn,
+    evaluate,
+    explain,
+    load,
+)
 from sshjit.policy.model import AllowRule, DenyRule, Matchers, Never
-from sshjit.policy.proof import Counterexample, Undecided, prove
+from sshjit.policy.proof import Counterexample, Undecided, is_over, prove
 from sshjit.policy.query import usable_unix_name
 from sshjit.policy.roles import denied_roles, role_ends
 from sshjit.policy.types import FOREVER
+from sshjit_client.policy import proof_text
 from tests.unit.sshjit.policy_texts import ALLOW, BREAK_GLASS, HEAD, problems
 from tests.unit.sshjit.policy_world import at
 
@@ -122,11 +137,17 @@ def never_text(chance: random.Random) -> str:
 
 
 def policy_text(seed: int) -> str:
+    """Of every second seed 21 days later: the same weekdays, and on the 29th the clocks change in Berlin."""
     chance = random.Random(seed)  # noqa: S311 - the same policies each time
     text = WORLD + never_text(chance)
     for kind, most in (("deny", 3), ("allow", 5), ("break_glass", 1)):
         text += "".join(rule_text(chance, kind, number) for number in range(chance.randint(0, most)))
-    return text
+    return re.sub(r"2026-03-(\d\d)", lambda day: f"2026-03-{int(day[1]) + later(seed):02d}", text)
+
+
+def later(seed: int) -> int:
+    """How many days later than its texts say the policy of a seed is looked at."""
+    return 21 * (seed % 2)
 
 
 # ----------------------------------------------------------------------------------------------- everything is tried
@@ -149,9 +170,18 @@ KINDS = [
 ]
 DAYS = range(4, 10)
 HOURS = [f"{hour:02d}:{minute:02d}" for hour in (0, 1, 8, 16, 20) for minute in (0, 30)]
-MOMENTS = sorted({START, *(at(f"2026-03-{day:02d} {hour}") for day in DAYS for hour in HOURS)})
-MOMENTS = [moment for moment in MOMENTS if START <= moment < at("2026-03-10 01:00")]
-"""Within every stretch that these policies can have: their edges are full hours of Berlin's clocks."""
+STARTS = {0: START, 21: at("2026-03-25 12:00")}
+ENDS = {0: at("2026-03-10 01:00"), 21: at("2026-03-31 02:00")}
+"""Midnight of UTC."""
+
+
+def moments(days: int) -> list[int]:
+    """Some within every stretch that these policies can have: their edges are full hours of Berlin's clocks."""
+    every = {STARTS[days], *(at(f"2026-03-{day + days:02d} {hour}") for day in DAYS for hour in HOURS)}
+    return sorted(moment for moment in every if STARTS[days] <= moment < ENDS[days])
+
+
+MOMENTS = {days: moments(days) for days in STARTS}
 
 
 def subjects() -> Iterator[Subject]:
@@ -222,13 +252,13 @@ def lacks(rule: AllowRule, never: Never) -> bool:
     return not never.without or any(not has[each] for each in never.without)
 
 
-def broken(policy: Policy, never: Never) -> bool:
+def broken(policy: Policy, never: Never, moments: Sequence[int]) -> bool:
     """Whether anybody gets it, by trying everything; moments at which the same rules and roles count are tried once."""
     logins = ("root", "deploy", "alice", "zed")
     ends = {source.ends for sources in policy.roles.values() for source in sources if source.ends is not None}
     people_of: dict[frozenset[int], list[Somebody]] = {}
     done = set[object]()
-    for moment in MOMENTS:
+    for moment in moments:
         over = frozenset(end for end in ends if end <= moment)
         if over not in people_of:
             people = (who for who in everybody(policy, moment) if who.roles)
@@ -291,9 +321,9 @@ def test_what_is_proved_is_what_trying_everything_finds(part: int) -> None:
         text = policy_text(seed)
         policy = load(text)
         (never,) = policy.nevers
-        found = prove(policy, policy.nevers, START)
+        found = prove(policy, policy.nevers, STARTS[later(seed)])
         answers[bool(found)] += 1
-        assert bool(found) == broken(policy, never), f"seed {seed}\n{text}\n{found}"
+        assert bool(found) == broken(policy, never, MOMENTS[later(seed)]), f"seed {seed}\n{text}\n{found}"
         for each in found:
             assert isinstance(each, Counterexample)
             confirm(policy, each)
@@ -303,7 +333,7 @@ def test_what_is_proved_is_what_trying_everything_finds(part: int) -> None:
 
 
 def confirm(policy: Policy, example: Counterexample) -> None:
-    """Asks just that, at the beginning and at the end of the time that is named."""
+    """Asks just that, at the beginning and at the end of the time that is named, and as the command prints it."""
     command = "id" if example.action == "command" else None
     there = example.address or "203.0.113.9"
     reason = "CHG-7 the site is down"
@@ -318,6 +348,9 @@ def confirm(policy: Policy, example: Counterexample) -> None:
         assert [each.name for each in explained.rules if each.decides] == [example.rule]
         assert not set(role_ends(policy, subject, now)) & set(example.never.unless_roles)
         assert lacks(policy.named[example.rule], example.never)
+    printed = proof_text.explain_alone(proof_text.pose(policy, example))
+    assert isinstance(printed.outcome, Allow | NeedsApproval), printed.outcome
+    assert [each.name for each in printed.rules if each.decides] == [example.rule]
 
 
 # ----------------------------------------------------------------------------------------------------- by hand
@@ -354,6 +387,18 @@ def test_a_rule_that_begins_next_year_breaks_it_unless_the_sentence_ends_before(
     assert decided(HEAD + NEVER + "within = 2027-05-31\n" + later) == []
     assert decided(HEAD + NEVER + "within = 2027-06-01\n" + later) == ["prod: prod"]
     assert decided(HEAD + NEVER + "within = 2039-06-01\n" + later) == ["prod: it reaches further ahead than 2 years"]
+
+
+def test_a_sentence_whose_time_has_passed_is_over_and_forbids_nothing() -> None:
+    """Through the whole of its last day, in UTC, it counts; after that not even what it names has to be there."""
+    text = HEAD + NEVER + "within = 2026-03-04\n" + PROD
+    (never,) = load(text).nevers
+    midnight = at("2026-03-05 01:00")
+    assert [is_over(never, when) for when in (START, midnight - 1, midnight)] == [False, False, True]
+    assert [decided(text, when) for when in (START, midnight - 1, midnight)] == [["prod: prod"], ["prod: prod"], []]
+    assert not is_over(load(HEAD + NEVER + PROD).nevers[0], midnight)
+    other = load(HEAD.replace("env = {", "tier = {"))
+    assert [len(prove(other, [never], when)) for when in (midnight - 1, midnight)] == [1, 0]
 
 
 def test_years_between_two_dates_that_are_not_looked_at_leave_it_undecided() -> None:

@@ -52,6 +52,14 @@ def test_rules_are_in_words_with_what_was_proved_and_when(tmp_path: Path, issuer
         assert "Gives 1 h, by certificates of 5 min; 1 times 30 min more" in text
 
 
+def test_a_sentence_that_was_over_is_not_said_to_be_proved(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    with in_process_ca.front_end(tmp_path, issuers, in_process_ca.policy()) as world:
+        world.ca.say_policy(world.ca.policy + NEVERS.replace("2027-12-31", "2026-12-31"), accept=True)
+        text = text_of(world, EVE)
+        assert "Nobody but lead has root, until 2026-12-31. over root-is-for-leads" in text
+        assert "its time ended 2027-01-01 00:00 UTC, before the policy came into force" in text
+
+
 def test_who_may_neither_audit_nor_explain_does_not_see_it(world: FrontEnd) -> None:
     assert world.get(ALICE, "/policy").status_code == 403
     assert 'href="/policy"' not in world.page(ALICE, "/log")
