@@ -73,6 +73,7 @@ TIMES = ["", "", 'days = ["sat", "sun"]\nzone = "Europe/Berlin"\n', 'hours = "20
 TIMES += ['days = ["fri", "holidays"]\nhours = "20:00-08:00"\nzone = "Europe/Berlin"\n']
 TIMES += ['not_days = ["holidays", "wed"]\nzone = "Europe/Berlin"\n']
 TIMES += ['from = 2026-03-05\nuntil = 2026-03-06\nzone = "Asia/Tokyo"\n']
+TIMES += ['hours = "19:00-07:00"\nzone = "UTC"\n']  # as the hours in Berlin, until the clocks change there
 NETWORKS = ['["10.0.0.0/8"]', '["192.0.2.0/24", "2001:db8::/32"]', '["10.1.0.0/16"]']
 NONE = frozenset[str]()
 ADDRESSES = ("10.1.2.3", "10.9.9.9", "192.0.2.1", "2001:db8::1", "203.0.113.9")
@@ -169,7 +170,7 @@ KINDS = [
     for role in ("db", "web", "none", "")
 ]
 DAYS = range(4, 10)
-HOURS = [f"{hour:02d}:{minute:02d}" for hour in (0, 1, 8, 16, 20) for minute in (0, 30)]
+HOURS = [f"{hour:02d}:{minute:02d}" for hour in (0, 1, 8, 9, 16, 20, 21) for minute in (0, 30)]
 STARTS = {0: START, 21: at("2026-03-25 12:00")}
 ENDS = {0: at("2026-03-10 01:00"), 21: at("2026-03-31 02:00")}
 """Midnight of UTC."""
