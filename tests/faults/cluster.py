@@ -194,6 +194,8 @@ class Play:
 
 MOST = 10.0
 """Seconds until the service is back."""
+LEARNING = 3.0
+"""Seconds in which a writer that was replaced learns it: it answers nothing for longer without the database's word."""
 
 
 def kill_front(play: Play) -> None:
@@ -260,6 +262,9 @@ def hold_network(play: Play) -> None:
 def upgrade(play: Play) -> None:
     """As when a release is installed: every program ends and starts in its turn, while hosts' polls wait."""
     cluster, answers = play.cluster, list[int]()
+    time.sleep(LEARNING)  # a fault before this one may have replaced a writer, which ends by itself when it learns that
+    cluster.supervise()
+    wait_until(lambda: sum(each.ready() for each in cluster.processes) == 1, cluster.logs)
     etags = [_poll(front) for front in cluster.fronts]
     polls = [
         threading.Thread(target=lambda front=front, tag=tag: answers.append(_poll(front, tag)[0]))
