@@ -214,6 +214,8 @@ def remove(machine: Machine, options: Options) -> int:
     _confirm(machine, options, "remove this host?")
     signature = Signer(machine, session, api).act(RemoveHost(name, reason, session.login.id, None, shown))
     api.remove_host(name, RemoveBody(reason, signature, shown))
+    for gone in (name, *shown.aliases):  # the person's own word that it is no host any more
+        host_names.forget(machine, gone)
     machine.terminal.say(f"removed: {options.name}; its certificates are revoked")
     return ExitCode.OK
 
