@@ -85,7 +85,9 @@ def stub(config: Config, bundle: Bundle) -> bytes:
             *(f"{pattern}) ours=yes ;;" for pattern in dict.fromkeys(patterns)),
             "*) exit 0 ;;",
             "esac",
-            f"exec {command}",
+            f'[ "$PAM_TYPE" = open_session ] && exec {command}',
+            command,
+            "exit 0",
             "",
         )
     ).encode("ascii")

@@ -174,7 +174,7 @@ def test_a_service_without_a_session_rule_is_left_as_it_is(config: Config) -> No
 
 
 def test_the_stub_lets_other_cas_pass_and_asks_for_ours(authority: Authority, config: Config, tmp_path: Path) -> None:
-    """With nothing there to be asked, ours do not open; and nothing is asked when a session closes."""
+    """With nothing there to be asked, ours do not open; and a session closes whatever the answer."""
     bundle = bundles.read(str(authority.offer()["bundle"]))
     files.write(
         pam_hook.stub_path(config), pam_hook.stub(config, bundle).replace(b"sshjit_host.sessions.hook", b"gone")

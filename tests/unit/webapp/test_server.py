@@ -308,6 +308,8 @@ def test_half_a_body_is_no_body(tmp_path: Path, framing: str, noted: bool) -> No
         channel.shutdown(socket.SHUT_WR)
         whole_or_reset(channel)
         server.get("/")
+        if noted:
+            wait_until(server.notes)
         time.sleep(0.3)
         assert server.notes() == (["it"] if noted else [])
 
