@@ -101,9 +101,18 @@ def host_key(typed: str, reply: HostsReply, bundle: Bundle, now: int) -> Finding
     return Finding("bad" if ended else "note" if lacking else "ok", "host key", text)
 
 
+_OURS = "PubkeyAcceptedKeyTypes "
+"""What we write before the person's own, which would hide what theirs leaves out."""
+
+
 def options(host: str, config: Path, kept: Certificate, bundle: Bundle) -> Iterator[Finding]:
     """Whether the person's own ssh configuration forbids what a connection by a certificate needs."""
-    settings = openssh.effective([host], config)
+    theirs = [
+        line
+        for line in config.read_text("utf-8", "surrogateescape").splitlines()
+        if not line.lstrip().startswith(_OURS)
+    ]
+    settings = openssh.RunningQuery([host], "\n".join([*theirs, ""])).answer()
     ca = next((sshkey.parse_line(line).type for line in bundle.user_ca), "")
     wanted = (
         ("PubkeyAcceptedAlgorithms", _certificate_type(kept.key.type), "the certificate of the sign-in's key"),
