@@ -183,10 +183,11 @@ class Daemon:
             return {"answer": "refused", "why": str(error)}
 
     def _look_once_more(self, pid: int) -> dict[str, Any]:
-        """Learn what PAM gave a session that closes, whose sshd started the hook ``pid``."""
+        """Learn what PAM gave a session that closes: its sshd started the stub, whose child is the hook ``pid``."""
         hook = processes.look(pid)
+        stub = None if hook is None else processes.look(hook.parent)
         for watched in self._watched.values():
-            if hook is not None and watched.session.pid == hook.parent and not watched.session.ending:
+            if stub is not None and watched.session.pid == stub.parent and not watched.session.ending:
                 watched.session = self._sessions.settle(watched.session)
         return {"answer": "ok"}
 
