@@ -22,7 +22,7 @@ def forget(machine: Machine) -> None:
     name = machine.settings().name
     closed = logins.close(machine.environ, name)  # from now on nobody puts anything into an agent by them
     folders = logins.folders(machine.environ, name)
-    agents, wanted = agent_certificates.agents(machine.environ, folders), _of(closed, folders, _kept_by_others(machine))
+    agents, wanted = agent_certificates.agents(machine.environ, folders), _of(closed, folders, _of_others(machine))
     for agent in agents:
         if end := agent_certificates.hidden(agent, folders, time.time()):
             text = f"the agent {agent.path} does not show your certificates: if it is locked (ssh-add -x), it has them"
@@ -54,34 +54,34 @@ def withdraw(machine: Machine, over: Iterable[Session]) -> None:
         folders = [folder for folder in logins.folders(machine.environ, name) if folder.name in logins_of]
         current = logins.current(machine.environ, name, 0)
         agents = agent_certificates.agents(machine.environ, folders)
-        others = _kept_by_others(machine)
+        others = _of_others(machine)
         agent_certificates.take_out(agents, _of(over, folders, others, current.public if current else ""))
 
 
-def _kept_by_others(machine: Machine) -> set[bytes]:
-    """The certificates of the other installations' sign-ins on this machine: one key may serve several."""
+def _of_others(machine: Machine) -> list[Path]:
+    """The folders of the other installations' sign-ins on this machine: one key may serve several."""
     name = machine.settings().name
     others = (one for one in paths.installations(machine.environ) if one != name)
-    return _kept(folder for other in others for folder in logins.folders(machine.environ, other))
+    return [folder for other in others for folder in logins.folders(machine.environ, other)]
 
 
 def _of(
-    over: Iterable[Session], folders: Iterable[Path], others: set[bytes], current: str = ""
+    over: Iterable[Session], folders: Iterable[Path], others: Iterable[Path], current: str = ""
 ) -> Callable[[bytes], bool]:
     """Whether a blob in an agent is of these sign-ins: by a key that was made for one, or a certificate of ours.
 
-    A key of the person's own (``login --key``) stays, and what ``others`` keep by it. Where it is the ``current``
+    A key of the person's own (``login --key``) stays, and what is kept by it in ``others``. Where it is the ``current``
     sign-in's too, only those of its certificates are meant that are kept in these folders.
     """
     made, own = set[str](), set[str]()
     for session in over:
         (made if Path(session.key).parent == Path(session.folder) else own).add(_line(session.public))
     own -= {_line(current)}
-    kept = _kept(folders)
+    kept, theirs = _kept(folders), _kept(others) if own else set[bytes]()
 
     def is_of(blob: bytes) -> bool:
         line = agent_certificates.key_line(blob)
-        return line in made or blob in kept or (line in own and _is_ours(blob) and blob not in others)
+        return line in made or blob in kept or (line in own and _is_ours(blob) and blob not in theirs)
 
     return is_of
 

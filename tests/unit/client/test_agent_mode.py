@@ -550,7 +550,6 @@ def test_what_another_installation_keeps_by_the_same_key_of_the_person_stays(tmp
         (folder / "web1-cert.pub").write_text(line)
         blobs.append(agent_certificates.blob_of(line))
     session = SimpleNamespace(key=str(own), folder=str(tmp_path / "one"), public=Path(f"{own}.pub").read_text())
-    others = sign_out._kept([tmp_path / "other"])
-    is_of = sign_out._of([cast("logins.Session", session)], [tmp_path / "one"], others)
+    is_of = sign_out._of([cast("logins.Session", session)], [tmp_path / "one"], [tmp_path / "other"])
     assert [is_of(blob) for blob in blobs] == [True, False]
-    assert sign_out._of([cast("logins.Session", session)], [], set())(blobs[0]), "though its file is gone"
+    assert sign_out._of([cast("logins.Session", session)], [], [])(blobs[0]), "though its file is gone"
