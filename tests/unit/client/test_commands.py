@@ -295,7 +295,7 @@ def test_hosts_are_added_labelled_and_removed_with_a_signature(bob: Laptop, serv
     assert bob.run("hosts", "remove", "app1", "--reason", "gone").returncode == 0
     left = bob.run("hosts")
     assert "app1" not in left.stdout
-    assert "no host of test any more: app1, app1.lab" in left.stderr
+    assert "any more" not in left.stderr  # whoever removed it knows; another laptop is told, in test_host_names.py
 
 
 def test_t73_new_labels_say_whom_they_meet(alice: Laptop, bob: Laptop, server: ClientServer) -> None:
