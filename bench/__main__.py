@@ -1,4 +1,7 @@
-"""``python -m bench [NAME…] [--json FILE]``: measures, prints a table, and exits with 1 if something is over."""
+"""``python -m bench [NAME…] [--json FILE]``: measures, prints a table, and exits with 1 if something is over.
+
+``python -m bench NAME… --against COMMIT`` compares with another commit instead (``against.py``).
+"""
 
 from __future__ import annotations
 
@@ -8,51 +11,12 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import (
-    client_connection,
-    client_start,
-    fleet,
-    flood,
-    host_probe,
-    http_load,
-    lab_start,
-    long_log,
-    pages,
-    plain_ssh,
-    policy_evaluation,
-    policy_proof,
-    revocation,
-    session_end,
-    socket_certificates,
-    stores,
-)
+from bench import against
 from bench.environment import Environment
+from bench.lines import LINES
 from bench.results import Result, table
-
-LINES: dict[str, Callable[[Environment], Iterator[Result]]] = {
-    "evaluate": policy_evaluation.lines,
-    "proof": policy_proof.lines,
-    "socket": socket_certificates.lines,
-    "log": long_log.lines,
-    "start": client_start.lines,
-    "alive": client_connection.alive,
-    "issued": client_connection.issued,
-    "ensure": plain_ssh.lines,
-    "pages": pages.lines,  # before the floods: nobody looks at a thousand requests of one second
-    "certificate": http_load.certificate,
-    "ask": http_load.ask,
-    "bundle": http_load.bundle,
-    "stores": stores.lines,
-    "revoke": revocation.lines,
-    "fleet": fleet.lines,
-    "sessions": session_end.lines,
-    "probe": host_probe.lines,
-    "lab": lab_start.lines,
-    "flood": flood.lines,
-}
 
 
 def main() -> int:
@@ -60,9 +24,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures everything against its budget.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(LINES)}; none: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--against", metavar="COMMIT", help="measure the same there as well, in turn, and print ratios")
+    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="with --against: how often (8)")
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - LINES.keys()):
         parser.error(f"there is no line {unknown[0]!r}")
+    if options.against:
+        if not options.names or options.json or options.rounds < 1:
+            parser.error("--against takes names of lines, and --rounds of 1 or more")
+        try:
+            print(against.run(options.names, options.against, options.rounds))
+        except ValueError as error:
+            parser.error(str(error))
+        return 0
     with Environment() as environment:
         results, broken = _measure(environment, options.names or list(LINES))
     print(table(results))

@@ -28,6 +28,7 @@ PEOPLE, WINDOWS = 8, 8
 class RunningCa:
     """A running CA: its web socket, the environment of its operator, and (login, request) of every open window."""
 
+    pid: int
     socket_path: Path
     env: dict[str, str]
     windows: tuple[tuple[str, str], ...]
@@ -48,8 +49,8 @@ def served(people: int = PEOPLE, windows: int = WINDOWS) -> Iterator[RunningCa]:
         installation.stop()
         env = os.environ | {"SSH_JIT_CA_CONFIG": str(home / "ca.toml")}
         socket_path = installation.config.web_socket
-        with running([*CA, "serve"], lambda: listens(socket_path), env):
-            yield RunningCa(socket_path, env, opened)
+        with running([*CA, "serve"], lambda: listens(socket_path), env) as process:
+            yield RunningCa(process.pid, socket_path, env, opened)
 
 
 def _windows(installation: Installation, people: int, windows: int) -> tuple[tuple[str, str], ...]:

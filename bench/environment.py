@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from bench.ca_process import enrol
 from bench.processes import free_port, listens, running
@@ -17,6 +17,7 @@ from demo.lab import Lab, Person
 from sshjit import wire
 from sshjit.api.ask import AskBody
 
+T = TypeVar("T")
 THREADS = 16
 """Threads of the empty route: as many as the front end has questions in flight here."""
 
@@ -34,6 +35,10 @@ class Environment:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def entered(self, part: AbstractContextManager[T]) -> T:
+        """Another part, which ends with the rest."""
+        return self._stack.enter_context(part)
 
     @cached_property
     def lab(self) -> Lab:
@@ -62,6 +67,11 @@ class Environment:
         command = [sys.executable, "-m", "bench.empty_route", str(port), str(THREADS)]
         self._stack.enter_context(running(command, lambda: listens(port)))
         return port
+
+    @property
+    def servers(self) -> dict[str, int]:
+        """The processes of the CA and of the front end."""
+        return {"CA": self.lab.ca.pid, "front end": self.lab.web.pid}
 
     @property
     def web(self) -> int:

@@ -10,7 +10,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Self
@@ -28,6 +28,16 @@ class Traffic:
     ask: Callable[[], bytes]
     whole: Callable[[bytearray], int]
     good: Callable[[bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a line of the table loads: ``traffic`` to processes, by their names, so many questions in flight."""
+
+    what: str
+    traffic: Traffic
+    in_flight: int
+    pids: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ def _start(log: LongLog) -> Result:
 def _certificates(log: LongLog) -> Result:
     socket_path = log.home / "web.sock"
     crowd = ca_process.served(make_log.PEOPLE, 1)  # the same traffic: nothing differs but the length of the log
-    with crowd as short, running([*CA, "serve"], lambda: listens(socket_path), log.env):
+    with crowd as short, running([*CA, "serve"], lambda: listens(socket_path), log.env) as process:
         enrol(log.home / "admin.sock", [f"web{number}" for number in range(10)])
-        long = RunningCa(socket_path, log.env, log.windows)
+        long = RunningCa(process.pid, socket_path, log.env, log.windows)
         rates = paired(lambda: _rate(long), lambda: _rate(short), ROUNDS)
     what, against = f"certificates, {log.entries:,} entries in the log", f"{rate(rates[1])} with few"
     return Result("long", what, rate(rates[0]), against, rates[2] * 100, "%", 90, at_least=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
+TICK = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -71,6 +73,33 @@ def unix(path: Path) -> socket.socket:
         channel.close()
         raise
     return channel
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process, and all below it that live, have taken of a processor."""
+    fields = [_status(each, "stat").rpartition(")")[2].split() for each in _family(pid)]
+    return sum(int(each[11]) + int(each[12]) for each in fields if each) / TICK
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory of a process and all below it that live: pages that they share count in each."""
+    status = [_status(each, "status").partition("VmRSS:")[2].split() for each in _family(pid)]
+    return sum(int(each[0]) * 1024 for each in status if each)
+
+
+def _family(pid: int) -> list[int]:
+    family = [pid]
+    for each in family:
+        for path in Path(f"/proc/{each}/task").glob("*/children"):
+            family += map(int, path.read_text().split())
+    return family
+
+
+def _status(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # it ended meanwhile
 
 
 def free_port() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["x", "%", "ms", "us", "s", "kB"]
+Unit = Literal["x", "%", "ms", "us", "s", "kB", "MB"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,12 @@ HEAD = ("line", "what", "ours", "yardstick", "is", "budget", "")
 
 def table(results: Sequence[Result]) -> str:
     """All lines in columns, as Markdown takes them too."""
-    rows = [HEAD, *(result.cells() for result in results)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    return columns([HEAD, *(result.cells() for result in results)])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns, the first one as their heads."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]

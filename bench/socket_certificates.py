@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from bench import load
 from bench.ca_process import CA, RunningCa, served
 from bench.environment import Environment
+from bench.load import Served
 from bench.measurement import paired
 from bench.processes import folder, run
 from bench.results import Result, rate
@@ -35,6 +36,13 @@ def lines(_: Environment) -> Iterator[Result]:
             _activate(ca, reference)
             signer = KeyStore(KeyLocations()).open(reference)
             yield _line(f"certificates, 64 in flight, {title}", ca, signer)
+
+
+def loads(environment: Environment) -> Iterator[Served]:
+    """The same with the key that a new CA has, an Ed25519 file, as loads: few in flight, and many."""
+    ca = environment.entered(served())
+    for in_flight in (1, 4, 16, 64):
+        yield Served(f"certificates, {in_flight} in flight, Ed25519 file", ca.certificates(), in_flight, {"CA": ca.pid})
 
 
 def _line(what: str, ca: RunningCa, signer: Signer) -> Result:
