@@ -60,6 +60,9 @@ def not_kept(rule: str, roles: Sequence[str]) -> Denied:
     )
 
 
+_WHY = "the owner of the policy can tell you why"
+
+
 def nobody_can_approve(rule: str, role: str) -> Denied:
     """The refusal of a request that needs an approval that nobody can give (``sshjit.approvals.unfillable``)."""
     message = f'rule "{rule}" needs an approval by the role {role}, and nobody except the requester could give it'
@@ -82,7 +85,7 @@ def denied_by(query: Query, number: int) -> Denied:
         bastions = {host.id for host in denied}
         behind = (host.name for host in query.hosts if host.bastion and host.bastion.host.id in bastions)
         hit = f"{hit}, through which {words.listed(behind)} is reached"
-    return Denied("denied_by_rule", rule.name, f'rule "{rule.name}" denies access to {hit}', "; ".join(hints))
+    return Denied("denied_by_rule", rule.name, f'rule "{rule.name}" denies access to {hit}', "; ".join(hints) or _WHY)
 
 
 def different_rules(query: Query, rules: Sequence[AllowRule]) -> Denied:

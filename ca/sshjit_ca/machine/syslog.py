@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sshjit.errors import Failed
+from sshjit_ca.machine import outgoing_tcp
 from sshjit_ca.place_config import SyslogAddress
 
 AUTHPRIV = 10
@@ -101,7 +102,7 @@ class Sender:
                 channel.close()
                 raise
             return channel
-        plain = socket.create_connection((self.address.host, self.address.port), TIMEOUT)
+        plain = outgoing_tcp.connect(self.address.host, self.address.port, TIMEOUT)
         if not self.address.tls:
             return plain
         try:

@@ -1,8 +1,8 @@
 """One HTTP question to a place that the operator named: whole, in time, of bounded size, and to nobody else.
 
 No redirect is followed and no proxy is used, so what is asked goes to that host alone. The time is that of everything
-together: whoever answers byte by byte, headers included, is cut off. Over TLS the system's certificate authorities
-count (``SSL_CERT_FILE`` names others).
+together: whoever answers byte by byte, headers included, is cut off, and no resolver is waited for longer. Over TLS the
+system's certificate authorities count (``SSL_CERT_FILE`` names others).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from sshjit_ca.machine import outgoing_tcp
 
 DEADLINE = 5.0
 """Seconds until the whole answer must be there."""
@@ -110,36 +112,13 @@ class _Connection(http.client.HTTPConnection):
             self.sock.settimeout(self.timeout)
             self.sock.connect(str(self._unix))
             return
-        self._watch(self._first_that_answers())
+        self._watch(outgoing_tcp.connect(self.host, self.port, self._ends - time.monotonic()))
+        self.sock.settimeout(self.deadline)
         if self._tls:
             context = ssl.create_default_context()
             tls = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
             self._watch(tls)
             tls.do_handshake()
-
-    def _first_that_answers(self) -> socket.socket:
-        """A connection to the first address that takes one; all of them together have the one deadline.
-
-        Raises:
-            OSError: what the last one said; ``TimeoutError``: the time is over.
-
-        """
-        failure: OSError = OSError("it has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
-            left = self._ends - time.monotonic()
-            if left <= 0 or self.late:
-                raise TimeoutError
-            tried = socket.socket(family, kind, protocol)
-            try:
-                tried.settimeout(left)
-                tried.connect(address)
-            except OSError as error:
-                tried.close()
-                failure = error
-            else:
-                tried.settimeout(self.deadline)
-                return tried
-        raise failure
 
     def end(self) -> None:
         """Nothing more is expected."""

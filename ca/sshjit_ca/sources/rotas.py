@@ -45,8 +45,8 @@ def fetch_rota(name: str, place: RotaPlace) -> FetchedRota:
         rota = parse_rota(text, file=f"{name}.toml")
     except UnicodeDecodeError:
         raise _bad(name, "it is not UTF-8") from None
-    except Unanswered as error:
-        raise _bad(name, str(error)) from None
+    except Unanswered as error:  # a text that nobody has cannot be checked
+        raise _bad(name, str(error), hint=f"see whether [rotas.{name}] in ca.toml leads to it") from None
     except PolicyError as error:
         raise _bad(name, str(error.problems[0])) from None
     except SshJitError as error:
@@ -115,5 +115,5 @@ def _read_file(path: Path, largest: int) -> bytes:
     return raw
 
 
-def _bad(name: str, why: str) -> Invalid:
-    return Invalid("bad_rota", f"the rota {name} is not taken: {why}", hint="ssh-jit-ca rota check FILE")
+def _bad(name: str, why: str, *, hint: str = "ssh-jit-ca rota check FILE") -> Invalid:
+    return Invalid("bad_rota", f"the rota {name} is not taken: {why}", hint=hint)

@@ -20,6 +20,7 @@ from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
 from sshjit_client.option_parser import Act, Build, Options, Parser
+from sshjit_client.plain_ssh import ensure
 from sshjit_client.storage import host_names
 from sshjit_client.storage.machine import Machine
 
@@ -94,7 +95,7 @@ def _forget(machine: Machine, options: Options) -> int:
     """Takes names out of the list that is kept here. Asks no server: it is the person who agrees."""
     installation = machine.settings().name
     for name in options.forget:
-        if not host_names.forget(machine, name):
+        if not host_names.forget(machine, name) | ensure.forget(machine, name):
             text = f"{names.show(name)} is not in this machine's list of hosts of {installation}"
             raise Invalid("unknown_host", text, hint="ssh-jit completion hosts")
         machine.terminal.say(f"forgotten: {names.show(name)} was a host of {installation}")
@@ -216,6 +217,7 @@ def remove(machine: Machine, options: Options) -> int:
     api.remove_host(name, RemoveBody(reason, signature, shown))
     for gone in (name, *shown.aliases):  # the person's own word that it is no host any more
         host_names.forget(machine, gone)
+        ensure.forget(machine, gone)
     machine.terminal.say(f"removed: {options.name}; its certificates are revoked")
     return ExitCode.OK
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sshjit.errors import Failed, Invalid, SshJitError
@@ -49,22 +49,26 @@ def config(machine: Machine, options: Options) -> int:
     if options.check:
         return _check(machine, there, person)
     there.require_lasting(machine.environ)
-    chosen = _hosts(machine, there, person, options.host)
+    held = hosts.load(there.hosts) or hosts.PlainHosts((), created=person.text is None)
+    reachable = _reachable(machine)
+    gone = held.without(host.name for host in reachable)
+    chosen = own_settings.applied(_chosen(reachable, options.host), person.theirs(there.included))
     if not options.write:
-        text = ssh_config.inline(chosen, there) if options.inline else ssh_config.included(chosen, there)
+        text = ssh_config.inline(chosen, there) if options.inline else ssh_config.included(chosen, there, gone)
         machine.terminal.out(text.rstrip("\n"))
         return ExitCode.OK
-    held = hosts.load(there.hosts)
-    created = held.created if held is not None else person.text is None
-    plain.write(there, hosts.PlainHosts(chosen, created))
+    plain.write(there, hosts.PlainHosts(chosen, held.created, gone))
     person.add(there.included)
     for folder in machine.login_folders():
         sshconfig.read_copies(folder / "open")
-    names = " ".join(host.name for host in chosen[:_SHOWN]) + (" …" if len(chosen) > _SHOWN else "")
+    names = _listed([host.name for host in chosen])
     count = "1 name" if len(chosen) == 1 else f"{len(chosen)} names"
     machine.terminal.say(f"plain ssh reaches {count}: {names}" if chosen else "plain ssh reaches no host of yours yet")
     for text in _of_others(there, {host.name for host in chosen}):
         machine.terminal.say(text)
+    if gone:
+        machine.terminal.warn(f"the server gives you no more: {_listed(gone)}; plain ssh shows nothing of yours there")
+        machine.terminal.hint(f"ssh-jit hosts --forget {gone[0]}, if it is no host any more")
     return _check(machine, there, PersonConfig.of(machine.environ))
 
 
@@ -73,7 +77,7 @@ def _of_others(there: Layout, chosen: set[str]) -> Iterator[str]:
     for path in sorted(there.hosts.parent.glob(f"*{there.hosts.suffix}")):
         held = None if path == there.hosts else hosts.load(path)
         if held and (both := sorted(chosen & {host.name for host in held.hosts})):
-            listed = " ".join(both[:_SHOWN]) + (" …" if len(both) > _SHOWN else "")
+            listed = _listed(both)
             of = f"is a host of {path.stem}" if len(both) == 1 else f"are hosts of {path.stem}"
             yield f"{listed} {of} too; plain ssh takes that of the line that comes first in ~/.ssh/config"
 
@@ -87,16 +91,24 @@ def _remove(machine: Machine, there: Layout, person: PersonConfig) -> int:
     return ExitCode.OK
 
 
-def _hosts(machine: Machine, there: Layout, person: PersonConfig, only: list[str]) -> tuple[hosts.PlainHost, ...]:
-    """The hosts that the server gives, or those of them that were named, with what the person's own file says."""
+def _listed(words: Sequence[str]) -> str:
+    return " ".join(words[:_SHOWN]) + (" …" if len(words) > _SHOWN else "")
+
+
+def _reachable(machine: Machine) -> tuple[hosts.PlainHost, ...]:
+    """The hosts that the server gives."""
     session, _ = resolve_request.signed_in(machine)
-    reachable = hosts.reachable(lambda: FullApi(session.url, session.token))
-    if only:
-        known = {host.name: host for host in reachable}
-        if unknown := [name for name in only if name not in known]:
-            raise Invalid("unknown_host", f"you can't reach {unknown[0]}", hint=f"ssh-jit explain {unknown[0]}")
-        reachable = tuple(known[name] for name in dict.fromkeys(only))
-    return own_settings.applied(reachable, person.theirs(there.included))
+    return hosts.reachable(lambda: FullApi(session.url, session.token))
+
+
+def _chosen(reachable: tuple[hosts.PlainHost, ...], only: list[str]) -> tuple[hosts.PlainHost, ...]:
+    """All of them, or those that were named. Raises ``Invalid``: ``unknown_host``."""
+    if not only:
+        return reachable
+    known = {host.name: host for host in reachable}
+    if unknown := [name for name in only if name not in known]:
+        raise Invalid("unknown_host", f"you can't reach {unknown[0]}", hint=f"ssh-jit explain {unknown[0]}")
+    return tuple(known[name] for name in dict.fromkeys(only))
 
 
 def _check(machine: Machine, there: Layout, person: PersonConfig) -> int:

@@ -175,10 +175,9 @@ def done(machine: Machine, options: Options) -> int:
     for grant in grants:
         ended.append(api.close("end", grant.id))
         kept_certificates.remove(machine, {grant.id})  # at once: the next one may not be ended
+        machine.terminal.say(f"done: {request_text.what(ended[-1])}")
     if options.json:
         json_output.print_json(machine.terminal, {"requests": wire.encode(tuple(ended))})
-    for request in ended:
-        machine.terminal.say(f"done: {request_text.what(request)}")
     if not grants:
         machine.terminal.say("nothing is open")
     return ExitCode.OK

@@ -10,7 +10,7 @@ from sshjit.errors import FAMILIES, SshJitError
 from sshjit.terminal_text import fitted, inert, wrap
 from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.basic import SAME_CLOCK
-from sshjit_client.api.full import FullApi
+from sshjit_client.api.full import Filter, FullApi
 from sshjit_client.commands import kept_certificates
 from sshjit_client.commands.kept_certificates import Kept
 from sshjit_client.console import json_output
@@ -23,6 +23,8 @@ from sshjit_client.requests import request_text
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
 from sshjit_client.ssh import reachability
 from sshjit_client.storage.machine import Machine, Session
+
+_LIVE = (RequestState.PENDING, RequestState.APPROVED)
 
 
 def _status(parser: Parser) -> Act:
@@ -41,7 +43,7 @@ def status(machine: Machine, options: Options) -> int:
     problem: SshJitError | None = None
     requests: tuple[RequestView, ...] = ()
     try:
-        requests = api.requests("mine").requests
+        requests = _own_requests(api)
     except SshJitError as error:
         problem = error
     name = names.host_alias(names.lowered(host)) if host else None
@@ -60,7 +62,7 @@ def status(machine: Machine, options: Options) -> int:
     ]
     machine.terminal.out(fitted(rows, table_width()))
     certificates = _kept(machine, name, requests)
-    live = [r for r in requests if r.state in (RequestState.PENDING, RequestState.APPROVED)]
+    live = [r for r in requests if r.state in _LIVE]
     shown = tuple(r for r in (requests[:20] if name else live) if name is None or name in r.hosts)
     if certificates:
         machine.terminal.out(f"\ncertificates\n\n{_certificates(certificates)}")
@@ -76,6 +78,16 @@ def status(machine: Machine, options: Options) -> int:
         if known_by := host_certificates.sentence(name, api.hosts(), bundle, int(time.time()) + api.skew):
             _print(machine, known_by)
     return ExitCode.OK
+
+
+def _own_requests(api: FullApi) -> tuple[RequestView, ...]:
+    """The newest, and of older ones those that are open or wait: an access for a week may have a hundred after it."""
+    reply = api.requests("mine")
+    if reply.next is None:
+        return reply.requests
+    shown = {request.id for request in reply.requests}
+    live = (api.requests("mine", Filter(state=state)).requests for state in _LIVE)
+    return (*reply.requests, *(request for page in live for request in page if request.id not in shown))
 
 
 def _alone(problem: SshJitError) -> SshJitError:
@@ -119,7 +131,7 @@ def _drop_dead(machine: Machine, requests: tuple[RequestView, ...]) -> None:
     over = {
         r.id: f"{r.state.value}{f' ({r.closing})' if r.closing not in ('', r.state.value) else ''}"
         for r in requests
-        if r.state not in (RequestState.APPROVED, RequestState.PENDING)
+        if r.state not in _LIVE
     }
     for gone in kept_certificates.remove(machine, over):
         principals, request = " ".join(gone.principals), gone.key_id.partition(" ")[0]

@@ -16,7 +16,7 @@ from sshjit_client import host_certificates
 from sshjit_client.console.times import at
 from sshjit_client.diagnosis.finding import Finding
 from sshjit_client.requests import request_text
-from sshjit_client.ssh import jumps, openssh
+from sshjit_client.ssh import jumps, openssh, sshconfig
 
 
 def known(typed: str, reply: HostsReply) -> tuple[HostView | None, Finding]:
@@ -101,16 +101,12 @@ def host_key(typed: str, reply: HostsReply, bundle: Bundle, now: int) -> Finding
     return Finding("bad" if ended else "note" if lacking else "ok", "host key", text)
 
 
-_OURS = "PubkeyAcceptedKeyTypes "
-"""What we write before the person's own, which would hide what theirs leaves out."""
-
-
 def options(host: str, config: Path, kept: Certificate, bundle: Bundle) -> Iterator[Finding]:
     """Whether the person's own ssh configuration forbids what a connection by a certificate needs."""
     theirs = [
         line
         for line in config.read_text("utf-8", "surrogateescape").splitlines()
-        if not line.lstrip().startswith(_OURS)
+        if not line.lstrip().startswith(f"{sshconfig.ACCEPTED} ")  # ours would hide what theirs leaves out
     ]
     settings = openssh.RunningQuery([host], "\n".join([*theirs, ""])).answer()
     ca = next((sshkey.parse_line(line).type for line in bundle.user_ca), "")

@@ -185,16 +185,27 @@ def _follow(
     now = hosts.moved(known, checked)
     if now == known:
         return
-    changed = hosts.PlainHosts(tuple(now if host == known else host for host in written.hosts), written.created)
+    changed = replace(written, hosts=tuple(now if host == known else host for host in written.hosts))
     there = Layout.of(machine)
     there.require_lasting(machine.environ)
     write(there, changed)
     machine.terminal.say(f"{known.name} has moved: connect again")
 
 
+def forget(machine: Machine, name: str) -> bool:
+    """Leaves a name out of the written configuration; whether it was in it. The person says that it is no host."""
+    there = Layout.of(machine)
+    written = hosts.load(there.hosts)
+    if written is None or not (written.find(name) or name in written.gone):
+        return False
+    left = tuple(host for host in written.hosts if host.name != name)
+    write(there, replace(written, hosts=left, gone=tuple(one for one in written.gone if one != name)))
+    return True
+
+
 def write(there: Layout, written: hosts.PlainHosts) -> None:
     """Writes the included file and what it was made of."""
-    text = ssh_config.included(written.hosts, there)
+    text = ssh_config.included(written.hosts, there, written.gone)
     files.private_folder(there.included.parent)
     files.write(there.included, text)
     files.save(there.hosts, written)

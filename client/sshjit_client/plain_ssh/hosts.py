@@ -74,10 +74,16 @@ class PlainHosts:
 
     hosts: tuple[PlainHost, ...]
     created: bool
+    gone: tuple[str, ...] = ()
+    """Names that were written before, and that the server does not give any more: ssh shows them no key."""
 
     def find(self, name: str) -> PlainHost | None:
         """The host of this name."""
         return next((host for host in self.hosts if host.name == name), None)
+
+    def without(self, reachable: Iterable[str]) -> tuple[str, ...]:
+        """The names of ``gone`` once the server gives ``reachable``."""
+        return tuple(sorted({*self.gone, *(host.name for host in self.hosts)}.difference(reachable)))
 
 
 def load(path: Path) -> PlainHosts | None:

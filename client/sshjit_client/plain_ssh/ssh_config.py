@@ -26,18 +26,24 @@ CERTIFICATES = "*2*-cert-v01@openssh.com"
 """Every kind of certificate but those that sign by SHA-1, which have no 2; without a comma, which readers choke on."""
 _UNSHARED = {"ControlMaster": "no", "ControlPath": "none", "ControlPersist": "no"}
 """A path that the person chose names no certificate: a later grant would ride on the connection of an earlier one."""
+_CLOSED = {"PreferredAuthentications": "publickey", "PubkeyAuthentication": "no", **_UNSHARED}
+"""Neither a key nor a password of the person's."""
 
 
-def included(hosts: Iterable[PlainHost], layout: Layout) -> str:
-    """The whole included file.
+def included(hosts: Iterable[PlainHost], layout: Layout, gone: Iterable[str] = ()) -> str:
+    """The whole included file. ``gone``: names to which ssh shows nothing: the server's word alone opens none of them.
 
     Raises:
         Failed: ``odd_path``, ``odd_line``.
 
     """
-    return HEAD + "".join(
-        f"\n{_match(host, layout)}{block(host, layout, in_agent=layout.in_agent, alone=_alone(host, layout))}"
-        for host in hosts
+    return (
+        HEAD
+        + "".join(
+            f"\n{_match(host, layout)}{block(host, layout, in_agent=layout.in_agent, alone=_alone(host, layout))}"
+            for host in hosts
+        )
+        + "".join(f"\n{_exec(name, layout)}\n{_written(name, _CLOSED)}" for name in gone)
     )
 
 
@@ -53,13 +59,18 @@ def _alone(host: PlainHost, layout: Layout) -> bool:
 
 def _match(host: PlainHost, layout: Layout) -> str:
     """What keeps the certificate alive. Under it only what another account than the usual one needs."""
-    words = (layout.interpreter, "-IS", layout.fast, layout.folder, "ensure", host.name)
-    command = " ".join(_word(str(word)) for word in words)
     keyword, usual = "CertificateFile", layout.certificate("@")
     if layout.in_agent or _alone(host, layout):
         keyword, usual = "IdentityFile", layout.identity("@") if layout.in_agent else layout.key("@")
     other = _path(usual).replace("/@", f"/%r@{host.name}")
-    return _lines(f"Match host {host.name} exec \"{command} '%r'\"", f"    {keyword} {other}")
+    return _lines(_exec(host.name, layout), f"    {keyword} {other}")
+
+
+def _exec(name: str, layout: Layout) -> str:
+    """The line that runs ``ensure``; where there is no certificate, it says why."""
+    words = (layout.interpreter, "-IS", layout.fast, layout.folder, "ensure", name)
+    command = " ".join(_word(str(word)) for word in words)
+    return f"Match host {name} exec \"{command} '%r'\""
 
 
 def _word(word: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sshjit.approvals import Step, covers
@@ -90,11 +90,11 @@ def _reason_text(reason: Reason | None) -> str:
 
 
 Ticket = tuple[Checker, bool]
-"""Who must accept it, and whether a checker that is down does."""
+"""Who must accept it, without the title that people read, and whether a checker that is down does."""
 
 
 def _ticket(rule: AllowRule) -> Ticket | None:
-    return None if rule.ticket is None else (rule.ticket, rule.ticket_down_allows)
+    return None if rule.ticket is None else (replace(rule.ticket, title=""), rule.ticket_down_allows)
 
 
 def _ticket_gives(old: Ticket | None, new: Ticket | None) -> bool:

@@ -33,6 +33,8 @@ from sshjit_client.storage import files, one_line
 
 _TYPED = 24 * 3600
 """Seconds for which such a copy is kept: longer than any certificate lives."""
+ACCEPTED = "PubkeyAcceptedKeyTypes"
+"""Younger ssh calls it PubkeyAcceptedAlgorithms (8.5), and still knows this name."""
 _LAX = ("accept-new", "no", "off", "false")
 _NOBODY = "_ssh-jit-nobody_"
 _GLOBAL_FILES = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
@@ -209,8 +211,8 @@ def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
     ours = [block[0], *(f"    {line}" for line in block[1:])]
     known = f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}"
     agent = _from_agent(target.agent, target.certificate) if target.agent else []
-    if target.accepted:  # younger ssh calls it PubkeyAcceptedAlgorithms (8.5), and still knows this name
-        agent.append(f"PubkeyAcceptedKeyTypes {target.accepted}")
+    if target.accepted:
+        agent.append(f"{ACCEPTED} {target.accepted}")
     first = [block[0], *(f"    {line}" for line in (*_account(args), known, *agent, *target.first)), "Match all"]
     return "\n".join(
         [

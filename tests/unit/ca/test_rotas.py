@@ -303,8 +303,9 @@ def test_a_rota_over_https(publisher: Publisher, tmp_path: Path, monkeypatch: py
         place = rota_place(
             RotaFile(url=f"{server.url}/primary.toml", signers=(publisher.signer,)), "x", plain_http=False
         )
-        with pytest.raises(Invalid, match="TLS certificate is not trusted"):
+        with pytest.raises(Invalid, match="TLS certificate is not trusted") as away:
             fetch_rota("primary", place)
+        assert away.value.hint == "see whether [rotas.primary] in ca.toml leads to it"
         monkeypatch.setenv("SSL_CERT_FILE", str(server.trust))
         serve(server, publisher)
         assert fetch_rota("primary", place).text == rota_text()

@@ -326,6 +326,25 @@ def test_addresses_that_do_not_answer_have_one_deadline_together(monkeypatch: py
         assert time.monotonic() - began < 3, "each of them on its own would take 6 seconds"
 
 
+def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's takes up to half a minute where its servers are away."""
+    asked, over = threading.Event(), threading.Event()
+
+    def resolve(*_: object, **__: object) -> list[object]:
+        asked.set()
+        over.wait(PATIENCE)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        with pytest.raises(Unanswered, match=r"longer than 0\.3 seconds"):
+            exchange(Question("http://tickets.example/x"), largest=LARGEST, deadline=0.3)
+        assert asked.is_set()
+        assert not over.is_set()
+    finally:
+        over.set()
+
+
 def test_the_next_address_is_asked_if_one_refuses(server: TicketServer, monkeypatch: pytest.MonkeyPatch) -> None:
     port = int(server.url.rsplit(":", 1)[1])
     with socket.socket() as closed:

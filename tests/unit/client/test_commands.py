@@ -390,6 +390,45 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert set(re.findall(r"[a-z-]+", capsys.readouterr().out)) >= SUBCOMMANDS
 
 
+def test_t70_what_was_ended_before_a_failure_is_said(alice: Laptop, server: ClientServer) -> None:
+    """Two grants are open at one host, and the answer about the second is none: the first is over, here as well."""
+    alice.run("request", "web1")
+    alice.run("web1", "true")
+    server.host("web2", 22)
+    alice.run("request", "web1", "web2")
+    ended: list[str] = []
+
+    def fail(path: str, value: Any) -> Any:
+        if path.endswith("/end"):
+            ended.append(path)
+            return {} if len(ended) > 1 else value
+        return value
+
+    server.alter = fail
+    done = alice.run("done", "web1")
+    assert len(ended) == 2
+    assert done.returncode != 0
+    assert done.stderr.count("done: ") == 1
+    assert ended[0] != ended[1]
+
+
+def test_status_has_what_is_open_behind_the_first_page(alice: Laptop, server: ClientServer) -> None:
+    """An access for a week may have a hundred shorter ones after it."""
+    alice.run("request", "web1")
+    pages: list[str] = []
+
+    def first_page(path: str, value: Any) -> Any:
+        if path == "/api/v1/requests" and "requests" in value:
+            pages.append(path)
+            return {"requests": [], "next": 1} if len(pages) == 1 else value
+        return value
+
+    server.alter = first_page
+    shown = alice.run("status")
+    assert len(pages) == 3, "what waits and what is open is asked for by itself"
+    assert "deploy@web1" in shown.stdout
+
+
 def test_who_is_done_now_keeps_what_begins_later(alice: Laptop, server: ClientServer) -> None:
     server.host("web2", 22)
     alice.run("request", "web1", "web2", "--start", "+2h")

@@ -495,6 +495,36 @@ def test_t51_nothing_from_a_lying_server_becomes_a_line_of_its_own(laptop: Lapto
     assert [line for line in text.splitlines() if line.startswith("Host ")] == ["Host web1", "Host web1.lab"]
 
 
+def settings(laptop: Laptop, name: str) -> set[str]:
+    return set(ssh(laptop, "-G", name).stdout.splitlines())
+
+
+def test_what_the_server_no_longer_lists_is_shown_nothing(laptop: Laptop, server: ClientServer) -> None:
+    """Its word takes no name out of the configuration: the person's own keys would go there by the next line."""
+    server.host("web2", 1)
+    write(laptop)
+
+    def lie(path: str, value: Any) -> Any:
+        if path.endswith("/hosts"):
+            value["hosts"] = [host for host in value["hosts"] if host["name"] != "web1"]
+        return value
+
+    server.alter = lie
+    done = laptop.run("config", "--write")
+    assert "the server gives you no more: web1 web1.lab; plain ssh shows nothing of yours there" in done.stderr
+    assert "ssh-jit hosts --forget web1, if it is no host any more" in done.stderr
+    shown = settings(laptop, "web1")
+    assert {"pubkeyauthentication false", "preferredauthentications publickey"} <= shown
+    assert not shown & settings(laptop, "web2") & {"pubkeyauthentication false"}
+    assert "gives you no more" in laptop.run("config", "--write").stderr, "it is remembered"
+    assert laptop.run("hosts", "--forget", "web1", "--forget", "web1.lab").returncode == 0
+    assert "pubkeyauthentication true" in settings(laptop, "web1")
+    assert "gives you no more" not in laptop.run("config", "--write").stderr
+    server.alter = None
+    assert "gives you no more" not in laptop.run("config", "--write").stderr
+    assert "pubkeyauthentication true" in settings(laptop, "web1")
+
+
 def test_all_hosts_are_one_question(laptop: Laptop, server: ClientServer) -> None:
     laptop.run("login")
     server.host("web2", 1)

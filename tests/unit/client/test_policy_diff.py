@@ -470,6 +470,60 @@ START = any_policy.NOW
 Fact = tuple[str, str, str, str, bool]
 
 
+SENTENCE = """[[never]]
+name = "by-two"
+hosts = { env = { not = "dev" } }
+without = "approval"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (SENTENCE, "", '  never "by-two": proved yes → no more  (wider)'),
+        ("", SENTENCE, '  never "by-two": proved no → yes  (narrower)'),
+        (SENTENCE, SENTENCE.replace('"approval"', '"mfa"'), '  never "by-two": without approval → mfa'),
+        (SENTENCE, SENTENCE + 'unless_role = "lead"\n', '  never "by-two": unless_role none → lead'),
+        (SENTENCE, SENTENCE + "within = 2030-01-01\n", '  never "by-two": within any time → 2030-01-01'),
+        (SENTENCE, SENTENCE + "break_glass = true\n", '  never "by-two": break_glass either → yes'),
+        (
+            SENTENCE,
+            SENTENCE.replace('"dev" }', '["dev", "lab"] }'),
+            '  never "by-two": hosts env=not dev → env=not dev,lab',
+        ),
+        (SENTENCE, SENTENCE.replace('{ not = "dev" }', '"prod"'), '  never "by-two": hosts env=not dev → env=prod'),
+        (SENTENCE, SENTENCE.replace('hosts = { env = { not = "dev" } }\n', ""), "hosts env=not dev → any"),
+    ],
+)
+def test_a_sentence_that_goes_or_says_something_else_is_no_sameness(
+    folder: PolicyFolder, old: str, new: str, line: str
+) -> None:
+    """It bounds the policies that come later, though nobody's access differs today."""
+    folder.write("inventory.toml", 'version = 1\n[hosts.web1]\nenv = "prod"\nteam = "pay"\n')
+    declared = DECLARED.replace('["prod"]', '["prod", "dev", "lab"]')
+    before, after = folder.write("old.toml", declared + old), folder.write("new.toml", declared + new)
+    changed = folder.run("diff", before, after)
+    assert changed.code == 1
+    assert line in changed.out, changed.out
+
+
+def test_who_gets_a_role_that_only_a_sentence_names_is_said(folder: PolicyFolder) -> None:
+    """``unless_role`` speaks of a role by its name; who has it is for whoever reads the difference."""
+    folder.write(
+        "inventory.toml",
+        'version = 1\n[hosts.web1]\nenv = "prod"\nteam = "pay"\n[people.ann]\nprovider = "acme"\ngroups = ["SRE"]\n',
+    )
+    declared = (
+        DECLARED.replace('["prod"]', '["prod", "dev"]').replace("[roles]", '[roles]\nspared = ["acme/group:Ops"]')
+        + SENTENCE
+        + 'unless_role = "spared"\n'
+    )
+    before, after = folder.write("old.toml", declared), folder.write("new.toml", declared.replace(":Ops", ":SRE"))
+    changed = folder.run("diff", before, after)
+    assert changed.code == 1
+    assert "+ ann: role spared" in changed.out, changed.out
+
+
 def own_name(who: Subject) -> str | None:
     """The name that is a person's own where no rule writes it out."""
     return who.unix_name if who.unix_name is not None and may_be_unix_name(who.unix_name) else None
