@@ -8,7 +8,6 @@ may replace one that is held.
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import re
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from sshjit import canonical, checkpoint, krl, names, sshkey, versions, wire
 from sshjit.errors import Invalid, Refused
+from sshjit.post_quantum import PostQuantum
 
 NAMESPACE = "bundle@ssh-jit"
 """The SSHSIG namespace of the bundle's signature."""
@@ -123,6 +123,8 @@ class Bundle:
     workloads: tuple[Workloads, ...] = wire.added(2, default=())
     """Where jobs and machines sign in. The audience is taken from here alone: another one would make a token that is
     worth something elsewhere."""
+    post_quantum: PostQuantum | None = wire.added(2, default=None)
+    """``None``: no operator has added such a key."""
     left_out: tuple[str, ...] = wire.local(default=())
     """What this reader does not know, and so left out: for people."""
 
@@ -168,6 +170,8 @@ def read(text: str, *, plain_http: bool = False) -> Bundle:
     for workloads in bundle.workloads:
         _check_workloads(workloads, plain_http=plain_http)
     krl.read(krl_of(bundle))
+    if bundle.post_quantum is not None:
+        bundle.post_quantum.check()
     _check_bastions(bundle)
     _check_grants(bundle)
     _check_log(bundle)
@@ -203,6 +207,9 @@ def _without_unknown(bundle: Bundle) -> Bundle:
         known, unknown = sshkey.known_lines(host.keys)
         plain.append(dataclasses.replace(host, keys=known))
         left_out += [f"host keys of the type {kind}" for kind in unknown]
+    if bundle.post_quantum is not None:
+        parts["post_quantum"], not_read = bundle.post_quantum.known()
+        left_out += not_read
     raw, sections = krl.known(krl_of(bundle))
     left_out += [f"{section} in the revocation list" for section in sections]
     parts |= {"host_keys": tuple(plain), "krl": base64.b64encode(raw).decode("ascii") if sections else bundle.krl}
@@ -210,16 +217,8 @@ def _without_unknown(bundle: Bundle) -> Bundle:
 
 
 def krl_of(bundle: Bundle) -> bytes:
-    """The revocation list, as OpenSSH reads it.
-
-    Raises:
-        Invalid: ``bad_krl``.
-
-    """
-    try:
-        return base64.b64decode(bundle.krl, validate=True)
-    except (binascii.Error, ValueError):
-        raise Invalid("bad_krl", "the bundle's revocation list is not base64") from None
+    """The revocation list, as OpenSSH reads it. Raises ``Invalid``: ``bad_krl``."""
+    return krl.decode(bundle.krl)
 
 
 def is_installation(name: str) -> bool:
@@ -259,8 +258,8 @@ def replaces(new: Bundle, held: Bundle | None) -> bool:
         raise Invalid("other_installation", f"the bundle is for {new.installation!r}, not for {held.installation!r}")
     if held is not None and (new.sequence < held.sequence or (_place(new) == _place(held) and new != held)):
         raise Invalid("old_bundle", f"the bundle is number {new.sequence}, and number {held.sequence} is held")
-    known = _ca_blobs(new) | (_ca_blobs(held) | krl.read(krl_of(held)) if held else frozenset())
-    if not krl.read(krl_of(new)) <= known:
+    known = _ca_blobs(new) | (_ca_blobs(held) | _refused(held) if held else frozenset())
+    if not _refused(new) <= known:
         raise Invalid("bad_krl", "the bundle's revocation list refuses a key that is not a CA's")
     return held is None or _place(new) > _place(held)
 
@@ -311,7 +310,15 @@ def _check_bastions(bundle: Bundle) -> None:
 
 
 def _ca_blobs(bundle: Bundle) -> frozenset[bytes]:
-    return frozenset(sshkey.parse_line(line).blob for line in (*bundle.user_ca, *bundle.host_ca, *bundle.retired))
+    """The keys of CAs that it names."""
+    named = frozenset(sshkey.parse_line(line).blob for line in (*bundle.user_ca, *bundle.host_ca, *bundle.retired))
+    return named if bundle.post_quantum is None else named | bundle.post_quantum.ca_blobs()
+
+
+def _refused(bundle: Bundle) -> frozenset[bytes]:
+    """The keys that its lists refuse whole."""
+    refused = krl.read(krl_of(bundle))
+    return refused if bundle.post_quantum is None else refused | bundle.post_quantum.refused()
 
 
 def _check_grants(bundle: Bundle) -> None:

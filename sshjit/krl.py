@@ -8,6 +8,9 @@ the CA's business.
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 from sshjit import sshkey, sshwire
 from sshjit.errors import Invalid
 from sshjit.sshwire import U64_MAX, Reader
@@ -20,22 +23,37 @@ _NOT_OURS = {3, 4, 5, 255}
 _SERIAL_LIST, _SERIAL_RANGE, _SERIAL_BITMAP, _KEY_IDS = 0x20, 0x21, 0x22, 0x23
 
 
-def read(data: bytes) -> frozenset[bytes]:
-    """Walks a list whole; the keys (blobs) that it refuses, with every certificate they signed.
+def decode(text: str) -> bytes:
+    """A list of a bundle, from base64.
 
     Raises:
         Invalid: ``bad_krl``.
 
     """
     try:
-        return _read(data)
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Invalid("bad_krl", "the bundle's revocation list is not base64") from None
+
+
+def read(data: bytes, *, post_quantum: bool = False) -> frozenset[bytes]:
+    """Walks a list whole; the keys (blobs) that it refuses, with every certificate they signed.
+
+    ``post_quantum``: of a list that is about post-quantum CA keys alone. In others there are none.
+
+    Raises:
+        Invalid: ``bad_krl``.
+
+    """
+    try:
+        return _read(data, post_quantum=post_quantum)
     except Invalid as error:
         if error.code == "bad_krl":
             raise
         raise _bad(error.message) from None
 
 
-def known(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+def known(data: bytes, *, post_quantum: bool = False) -> tuple[bytes, tuple[str, ...]]:
     """The list without the sections that are not known here, and what those are, for people.
 
     Left out are whole sections: of a type that came later, or about certificates of a CA whose key is of one. An sshd
@@ -47,23 +65,23 @@ def known(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """
     try:
         head, sections = _sections(data)
-        parts = [_known(kind, body) for kind, body in sections]
+        parts = [_known(kind, body, post_quantum=post_quantum) for kind, body in sections]
     except Invalid as error:
         raise error if error.code == "bad_krl" else _bad(error.message) from None
     left_out = tuple(dict.fromkeys(why for _, why in parts if why))
     return (head + b"".join(section for section, _ in parts) if left_out else data), left_out
 
 
-def _known(kind: int, body: bytes) -> tuple[bytes, str]:
+def _known(kind: int, body: bytes, *, post_quantum: bool) -> tuple[bytes, str]:
     """What of a section is known here, as it is written, and what is not, in words; one of both may be empty."""
     why = ""
     if kind == _CERTIFICATES:
         blob = Reader(body).string()
-        if sshkey.is_unknown(blob):
+        if sshkey.is_unknown(blob, post_quantum=post_quantum):
             body, why = b"", f"certificates by a key of the type {Reader(blob).text()}"
     elif kind == _EXPLICIT_KEYS:
         blobs = _strings(Reader(body))
-        if unknown := [blob for blob in blobs if sshkey.is_unknown(blob)]:
+        if unknown := [blob for blob in blobs if sshkey.is_unknown(blob, post_quantum=post_quantum)]:
             body = b"".join(sshwire.string(blob) for blob in blobs if blob not in unknown)
             why = f"keys of the type {', '.join(sorted({Reader(blob).text() for blob in unknown}))}"
     elif kind not in _NOT_OURS:
@@ -87,21 +105,21 @@ def _sections(data: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
     return data[: len(data) - rest], sections
 
 
-def _read(data: bytes) -> frozenset[bytes]:
+def _read(data: bytes, *, post_quantum: bool) -> frozenset[bytes]:
     keys: set[bytes] = set()
     for kind, body in _sections(data)[1]:
         if kind == _CERTIFICATES:
-            _certificates(Reader(body))
+            _certificates(Reader(body), post_quantum=post_quantum)
         elif kind == _EXPLICIT_KEYS:
-            keys |= _keys(Reader(body))
+            keys |= _keys(Reader(body), post_quantum=post_quantum)
         else:
             raise _bad(f"it holds a section of type {kind}")
     return frozenset(keys)
 
 
-def _certificates(body: Reader) -> None:
+def _certificates(body: Reader, *, post_quantum: bool) -> None:
     """The refused certificates of one CA. A section that names none means every CA, people's own ones too."""
-    _check_key(body.string())
+    _check_key(body.string(), post_quantum=post_quantum)
     body.string()  # reserved
     while not body.at_end():
         kind, inner = body.u8(), Reader(body.string())
@@ -132,16 +150,19 @@ def _serials(body: Reader) -> None:
             raise _bad("it holds the serial 0")
 
 
-def _keys(body: Reader) -> set[bytes]:
+def _keys(body: Reader, *, post_quantum: bool) -> set[bytes]:
     blobs = _strings(body)
     for blob in blobs:
-        _check_key(blob)
+        _check_key(blob, post_quantum=post_quantum)
     return set(blobs)
 
 
-def _check_key(blob: bytes) -> None:
-    if sshkey.parse_blob(blob).hardware:
+def _check_key(blob: bytes, *, post_quantum: bool) -> None:
+    key = sshkey.parse_blob(blob, post_quantum=post_quantum)
+    if key.hardware:
         raise _bad("it names a hardware key, which no CA is")
+    if post_quantum and not key.post_quantum:
+        raise _bad(f"it is about post-quantum keys, and names one of the type {key.type}")
 
 
 def _strings(body: Reader) -> list[bytes]:

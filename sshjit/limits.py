@@ -49,6 +49,8 @@ HostKeys = Annotated[tuple[KeyLine, ...], AtMost(8, "too_many")]
 Logins = Annotated[tuple[Name, ...], AtMost(32, "too_many")]
 """Unix accounts of one host."""
 Signatures = Annotated[tuple[Signature, ...], AtMost(8, "too_many")]
+ReadTypes = Annotated[tuple[Id, ...], AtMost(8, "too_many")]
+"""Names of key types that somebody's OpenSSH reads beside those that every release knows."""
 
 
 def within(message: Any) -> bool:

@@ -25,6 +25,7 @@ HOST: Final = 2
 MAX_PRINCIPALS = 256
 MAX_BYTES = 256 * 1024
 _SUFFIX = "-cert-v01@openssh.com"
+_POST_QUANTUM_SUFFIX = "-cert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,18 @@ class Certificate:
 
 @lru_cache(maxsize=32)
 def certificate_type(key_type: str) -> str:
-    """``ssh-ed25519`` becomes ``ssh-ed25519-cert-v01@openssh.com``; the sk types keep their ``sk-``."""
+    """``ssh-ed25519`` becomes ``ssh-ed25519-cert-v01@openssh.com``; the sk types keep their ``sk-``.
+
+    OpenSSH 10.6 names the certificate of a post-quantum key without a version and a domain.
+    """
+    if key_type == sshkey.MLDSA44_ED25519:
+        return f"{key_type}{_POST_QUANTUM_SUFFIX}"
     return key_type.removesuffix("@openssh.com") + _SUFFIX
+
+
+def is_certificate_type(name: str) -> bool:
+    """Whether a type, as it stands first in a line or a blob, is a certificate's."""
+    return name.endswith(_SUFFIX) or name == certificate_type(sshkey.MLDSA44_ED25519)
 
 
 def encode(certificate: Certificate) -> bytes:
@@ -190,6 +201,8 @@ def _read_key(kind: str, reader: Reader, checked: PublicKey | None) -> PublicKey
 
 @lru_cache(maxsize=32)
 def _key_type(certificate: str) -> str:
+    if certificate == certificate_type(sshkey.MLDSA44_ED25519):
+        return sshkey.MLDSA44_ED25519
     plain = certificate.removesuffix(_SUFFIX)
     kind = f"{plain}@openssh.com" if plain.startswith("sk-") else plain
     if plain == certificate or certificate_type(kind) != certificate:

@@ -1,9 +1,10 @@
 """Public keys that people and hosts bring: which are taken, and which are refused before any private key is touched.
 
 Taken: Ed25519, ECDSA over P-256, P-384 and P-521, RSA of 3072 to 8192 bits, and the two hardware-backed (``sk-``)
-types. Refused: certificates in place of keys, DSA, trailing bytes, RSA with even numbers, small or large ones, points
-that are not on their curve or of small order. Formats: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709, OpenSSH's
-PROTOCOL.u2f.
+types; and, of callers that say so, the post-quantum composite of ML-DSA-44 and Ed25519. Refused: certificates in place
+of keys, DSA, trailing bytes, RSA with even numbers, small or large ones, points that are not on their curve or of small
+order. Formats: RFC 4253 section 6.6, RFC 5656 section 3.1, RFC 8709, OpenSSH's PROTOCOL.u2f, and
+draft-miller-sshm-mldsa44-ed25519-composite-sigs.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ RSA = "ssh-rsa"
 SK_ED25519 = "sk-ssh-ed25519@openssh.com"
 SK_ECDSA = "sk-ecdsa-sha2-nistp256@openssh.com"
 _ECDSA = {"ecdsa-sha2-nistp256": "nistp256", "ecdsa-sha2-nistp384": "nistp384", "ecdsa-sha2-nistp521": "nistp521"}
-_POST_QUANTUM_CERTIFICATE = "ssh-mldsa44-ed25519-cert"
-"""OpenSSH 10.6 writes exactly this, 10.4 and 10.5 ``-v01@openssh.com`` after it. The key inside is not taken yet."""
+MLDSA44_ED25519 = "ssh-mldsa44-ed25519"
+"""Post-quantum: taken only by callers that know what to do with it, as most of OpenSSH's releases do not."""
+MLDSA44_BYTES, ED25519_BYTES = 1312, 32
+"""Of the two public keys, which stand in this order in one string."""
+_POST_QUANTUM_CERTIFICATE = f"{MLDSA44_ED25519}-cert"
+"""OpenSSH 10.6 writes exactly this, 10.4 and 10.5 ``-v01@openssh.com`` after it."""
 
 MAX_LINE = 16 * 1024
 _TYPE = re.compile(r"[!-+\--~]{1,64}", re.ASCII).fullmatch
@@ -56,14 +61,19 @@ class PublicKey:
         """Whether this is an ``sk-`` key: only those can have ``verify-required``."""
         return self.type.startswith("sk-")
 
+    @property
+    def post_quantum(self) -> bool:
+        """Whether a computer that breaks Ed25519 leaves this key unbroken."""
+        return self.type == MLDSA44_ED25519
+
 
 def fingerprint(blob: bytes) -> str:
     """``SHA256:…`` of a key in wire format."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).rstrip(b"=").decode("ascii")
 
 
-def parse_line(line: str) -> PublicKey:
-    """Reads one line ``type base64 [comment]``.
+def parse_line(line: str, *, post_quantum: bool = False) -> PublicKey:
+    """Reads one line ``type base64 [comment]``; ``post_quantum``: as in ``parse_blob``.
 
     Raises:
         Invalid: ``bad_key`` and others of this file, with what is wrong.
@@ -74,7 +84,7 @@ def parse_line(line: str) -> PublicKey:
     parts = line.strip().split(None, 2)
     if len(parts) < 2 or "\n" in line.strip():
         raise Invalid("bad_key", "a public key is one line: type, base64, and perhaps a comment")
-    key = parse_blob(_decoded(parts[1]))
+    key = parse_blob(_decoded(parts[1]), post_quantum=post_quantum)
     if key.type != parts[0]:
         raise Invalid("bad_key", "the public key says two different types")
     return key
@@ -87,13 +97,14 @@ def _decoded(text: str) -> bytes:
         raise Invalid("bad_key", "the public key is not base64") from None
 
 
-def is_unknown(blob: bytes) -> bool:
+def is_unknown(blob: bytes, *, post_quantum: bool = False) -> bool:
     """Whether a key in wire format is of a type that is not known here: a newer version may know it.
 
+    ``post_quantum``: as in ``parse_blob``; without it those are as unknown as any other type.
     Raises as ``parse_blob`` for what is no key: a certificate, or a known type with something wrong inside.
     """
     try:
-        parse_blob(blob)
+        parse_blob(blob, post_quantum=post_quantum)
     except Invalid as error:
         if error.code != "bad_key_type":
             raise
@@ -101,7 +112,7 @@ def is_unknown(blob: bytes) -> bool:
     return False
 
 
-def known_lines(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def known_lines(lines: tuple[str, ...], *, post_quantum: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The lines ``type base64`` whose type is known here, and the types of the others. Raises as ``parse_line``.
 
     So a list can hold keys of types that came later: who does not know them goes by the rest.
@@ -110,9 +121,9 @@ def known_lines(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
     for line in lines:
         kind, _, text = line.partition(" ")
         try:
-            parse_line(line)
+            parse_line(line, post_quantum=post_quantum)
         except Invalid as error:
-            if error.code != "bad_key_type" or not is_unknown(blob := _decoded(text)):
+            if error.code != "bad_key_type" or not is_unknown(blob := _decoded(text), post_quantum=post_quantum):
                 raise
             if Reader(blob).text() != kind or base64.b64encode(blob).decode("ascii") != text:
                 raise Invalid("bad_key", "the public key is not in its one spelling, or says two types") from None
@@ -122,8 +133,12 @@ def known_lines(lines: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...
     return tuple(known), tuple(dict.fromkeys(unknown))
 
 
-def parse_blob(blob: bytes) -> PublicKey:
-    """Reads a key in SSH wire format and checks all of it."""
+def parse_blob(blob: bytes, *, post_quantum: bool = False) -> PublicKey:
+    """Reads a key in SSH wire format and checks all of it.
+
+    ``post_quantum``: whether the caller takes ``MLDSA44_ED25519``. Without it such a key is of a type that is not
+    taken (``bad_key_type``): whoever trusts one, or hands out a certificate for it, must know which OpenSSH reads it.
+    """
     reader = Reader(blob)
     kind = reader.text()
     if kind.startswith(_POST_QUANTUM_CERTIFICATE):
@@ -131,6 +146,8 @@ def parse_blob(blob: bytes) -> PublicKey:
         raise Invalid("certificate_as_key", text, hint="give the .pub file of a key by ssh-keygen -t ed25519")
     if "-cert-v" in kind:
         raise Invalid("certificate_as_key", "this is a certificate, not a public key", hint="give the plain .pub file")
+    if kind == MLDSA44_ED25519 and not post_quantum:
+        raise _not_taken(kind)
     body = Reader(reader.rest())
     read_body(kind, body)
     body.finish()
@@ -151,8 +168,14 @@ def read_body(kind: str, reader: Reader) -> None:
     elif kind == SK_ECDSA:
         _check_ecdsa("nistp256", reader.text(), reader.string())
         _check_application(reader.text())
+    elif kind == MLDSA44_ED25519:
+        _check_composite(reader.string())
     else:
-        raise Invalid("bad_key_type", f"keys of the type {kind[:40]!r} are not taken", hint="ssh-keygen -t ed25519")
+        raise _not_taken(kind)
+
+
+def _not_taken(kind: str) -> Invalid:
+    return Invalid("bad_key_type", f"keys of the type {kind[:40]!r} are not taken", hint="ssh-keygen -t ed25519")
 
 
 def _check_rsa(exponent: int, modulus: int) -> None:
@@ -215,6 +238,13 @@ def _check_ed25519(point: bytes) -> None:
     # Orders 1, 2 and 4 are y = 1, -1, 0; a point of order 8 doubles to y = 0, which is d·y⁴ + 2·y² = 1.
     if square in (0, 1) or (_ED_D * square * square + 2 * square - 1) % _ED_PRIME == 0:
         raise Invalid("weak_key", "the Ed25519 point is of small order")
+
+
+def _check_composite(public: bytes) -> None:
+    """The ML-DSA-44 key can be any bytes (FIPS 204, ``pkDecode``); the Ed25519 key after it is checked as one."""
+    if len(public) != MLDSA44_BYTES + ED25519_BYTES:
+        raise Invalid("bad_key", f"an {MLDSA44_ED25519} key has {MLDSA44_BYTES + ED25519_BYTES} bytes")
+    _check_ed25519(public[MLDSA44_BYTES:])
 
 
 def _check_application(application: str) -> None:

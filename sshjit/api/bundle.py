@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.message import Reply
 
 
@@ -14,3 +15,5 @@ class BundleReply(Reply):
     sequence: int
     bundle: str | None
     signature: str | None
+    post_quantum: str | None = wire.added(2, default=None)
+    """An armoured SSHSIG over the same text by the key that the bundle names as ``post_quantum.root``."""

@@ -9,7 +9,8 @@ from sshjit import wire
 from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
-from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Logins, Name, Signature, Signatures
+from sshjit.api.views import PostQuantumWord
+from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Logins, Name, ReadTypes, Signature, Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class HostView:
     """The name of the bastion through which people reach it; empty: directly."""
     jump_login: str = wire.added(2, default="")
     """As a bastion: the Unix account by which people pass through; empty: it is none."""
+    post_quantum: PostQuantumWord = wire.added(2, default="no")
+    """Whether it takes post-quantum certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,3 +162,6 @@ class HostReport(Message, answer=Done):
     """Whether its accounts are open to certificates alone."""
     checkpoint: str = wire.added(2, default="")
     """The checkpoint of the bundle that it believes, where something is wrong: a CA that lost entries hears of it."""
+    reads: ReadTypes | None = wire.added(2, default=None)
+    """The types of CA keys, beside those that every OpenSSH knows, by which its sshd, as it is configured, takes
+    people's certificates; ``None``: it says nothing of that."""

@@ -49,3 +49,5 @@ class LoginView:
     """Whether the workload's token named no key."""
     subject: str = wire.added(2, default="")
     """What the provider calls the person, in its subject claim; of a workload, ``sub`` and a digest of the claims."""
+    reads: tuple[str, ...] = wire.added(2, default=())
+    """The types of CA keys that the laptop's ssh reads beside those that every release knows, as it said at sign-in."""

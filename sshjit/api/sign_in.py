@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sshjit import wire
 from sshjit.api.message import Reply
 from sshjit.api.session import LoginView
-from sshjit.limits import AccessToken, IdToken, KeyLine, Signature
+from sshjit.limits import AccessToken, IdToken, KeyLine, ReadTypes, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class LoginBody:
     signature: Signature
     access_token: AccessToken | None = wire.added(2, default=None)
     fresh: bool = wire.added(2, default=False)
+    reads: ReadTypes = wire.added(2, default=())
+    """As in ``LoginNative``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class WorkloadBody:
     id_token: IdToken
     key: KeyLine
     signature: Signature
+    reads: ReadTypes = wire.added(2, default=())
+    """As in ``LoginNative``."""
 
 
 @dataclass(frozen=True, slots=True)

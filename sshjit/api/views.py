@@ -28,6 +28,11 @@ class TurnView:
     end: int
 
 
+PostQuantumWord = Literal["no", "unknown", "yes", "only"]
+"""Whether a host takes post-quantum certificates: ``unknown`` of one that never reported, ``only`` where it takes no
+others, by the operator's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class RouteView:
     """How to reach one host of a certificate."""
@@ -41,6 +46,17 @@ class RouteView:
     """The name of the bastion through which it is reached; empty: directly."""
     host_certificates: bool = wire.added(2, default=True)
     """Whether the host shows host certificates. What counts is the bundle: this says when to fetch a newer one."""
+    post_quantum: PostQuantumWord = wire.added(2, default="no")
+    """``no``: show it the classical certificate alone; ``unknown``: the post-quantum one first, then the classical
+    one; else the post-quantum one alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostQuantumView:
+    """A second certificate that says the same, by the post-quantum CA, with a serial of its own."""
+
+    text: str
+    serial: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,8 @@ class BastionView:
     """The account on the bastion."""
     route: RouteView
     """How to reach the bastion."""
+    post_quantum: PostQuantumView | None = wire.added(2, default=None)
+    """As in ``CertificateView``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +94,8 @@ class CertificateView:
     routes: tuple[RouteView, ...]
     bastions: tuple[BastionView, ...] = wire.added(2, default=())
     """A second certificate for each host that is reached through a bastion."""
+    post_quantum: PostQuantumView | None = wire.added(2, default=None)
+    """The same by the post-quantum CA, where ``text`` is by the other one. Where it was drawn alone, it is ``text``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class ChangeHost(Message, answer=HostReply):
     """The Unix account by which people pass through it to others; empty: it is no bastion."""
     dry_run: bool
     """Only say what it would do."""
+    post_quantum_only: bool | None = wire.added(2, default=None, weakens=True)
+    """Whether it trusts post-quantum CA keys alone from now on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
 from sshjit.api.session import LoginView
 from sshjit.api.sign_in import ChallengeReply
-from sshjit.limits import AccessToken, Id, IdToken, KeyLine, Signature
+from sshjit.limits import AccessToken, Id, IdToken, KeyLine, ReadTypes, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class LoginNative(Message, answer="LoginReply"):
     access_token: AccessToken | None = wire.added(2, default=None)
     """As in ``LoginWeb``."""
     fresh: bool = wire.added(2, default=False)
+    reads: ReadTypes = wire.added(2, default=())
+    """The types of CA keys, beside those that every OpenSSH knows, whose certificates the laptop's ssh can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class LoginWorkload(Message, answer="LoginReply"):
     signature: Signature
     """As in ``LoginNative``."""
     address: str
+    reads: ReadTypes = wire.added(2, default=())
+    """As in ``LoginNative``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,11 @@ from sshjit.events.hosts import (
     FleetInvited,
     HostAdded,
     HostChanged,
+    HostDialectSet,
     HostInvited,
     HostIssued,
     HostJoined,
+    HostKeyAdded,
     HostLabelled,
     HostRemoved,
     HostReported,
@@ -51,7 +53,7 @@ from sshjit.events.hosts import (
     JoinProblem,
     JoinRefused,
 )
-from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
+from sshjit.events.keys import KeyActivated, KeyAdded, KeyDeactivated, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
@@ -79,9 +81,11 @@ __all__ = [
     "HardwareKeyRemoved",
     "HostAdded",
     "HostChanged",
+    "HostDialectSet",
     "HostInvited",
     "HostIssued",
     "HostJoined",
+    "HostKeyAdded",
     "HostLabelled",
     "HostRemoved",
     "HostReported",
@@ -94,6 +98,7 @@ __all__ = [
     "JoinRefused",
     "KeyActivated",
     "KeyAdded",
+    "KeyDeactivated",
     "KeyRetired",
     "Locked",
     "LoginClosed",

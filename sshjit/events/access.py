@@ -210,6 +210,8 @@ class Issued:
     """The id of the bastion that this certificate passes through to the one host, and does nothing else; or empty."""
     trace: str = added(default="", detail=True)
     """The trace id of the command that drew it (``sshjit/traces.py``), as it named itself; or empty."""
+    post_quantum: bool = added(default=False)
+    """Whether the post-quantum CA signed it."""
 
 
 @dataclass(frozen=True, slots=True)

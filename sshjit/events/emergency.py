@@ -25,6 +25,8 @@ class EmergencyIssued:
     reason: str = detail()
     bastion: str = added(default="", detail=True)
     """The id of the bastion that this certificate passes through to the one host, and does nothing else; or empty."""
+    post_quantum: bool = added(default=False)
+    """Whether the post-quantum CA signed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,24 @@ class HostChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class HostDialectSet:
+    """The operator says whether a host trusts post-quantum CA keys alone from now on."""
+
+    post_quantum_only: bool
+    host_id: str = detail()
+    name: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeyAdded:
+    """A host that had joined proved one more key, beside those that it had."""
+
+    host_id: str = detail()
+    name: str = detail()
+    host_key: str = detail()
+
+
+@dataclass(frozen=True, slots=True)
 class HostRemoved:
     """A host is enrolled no more; the next machine of its name gets another id."""
 
@@ -168,6 +186,8 @@ class HostReported:
     problems: tuple[str, ...] = detail()
     only_certificates: bool = added(default=False)
     """Whether its accounts are open to certificates alone."""
+    reads: tuple[str, ...] | None = added(default=None)
+    """The later types of CA keys by which its sshd takes people's certificates; ``None``: it said nothing of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +199,5 @@ class HostIssued:
     valid_before: int
     host: str = detail()
     key: str = detail()
+    post_quantum: bool = added(default=False)
+    """Whether the post-quantum CA signed it."""

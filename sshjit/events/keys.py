@@ -32,6 +32,14 @@ class KeyActivated:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyDeactivated:
+    """This post-quantum key signs no more, and no other in its place. It is believed until it is retired."""
+
+    purpose: Purpose
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRetired:
     """Nobody is told to believe this key any more."""
 

@@ -56,6 +56,8 @@ class LoginOpened:
     """Of a workload, as ``name=value``: by these it has roles, and by these it is known."""
     unbound: bool = added(default=False)
     """Whether the workload's token named no key, because its issuer cannot (``unbound = true``)."""
+    reads: tuple[str, ...] = added(default=())
+    """The later types of CA keys whose certificates the laptop's ssh can show, by its own word."""
 
 
 @dataclass(frozen=True, slots=True)

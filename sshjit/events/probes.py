@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sshjit.events.parts import detail
+from sshjit.events.parts import added, detail
 
 ProbePurpose = Literal["enters", "expired", "elsewhere", "passes"]
 """What a probe's certificate is to show: that it gets in, or that it is refused because it ran out, or because it is
@@ -27,6 +27,8 @@ class ProbeIssued:
     host_id: str = detail()
     """Of the host that it is for; empty for one that is for another host."""
     key: str = detail()
+    post_quantum: bool = added(default=False)
+    """Whether the post-quantum CA signed it."""
 
 
 @dataclass(frozen=True, slots=True)

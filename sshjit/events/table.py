@@ -28,9 +28,11 @@ from sshjit.events.hosts import (
     FleetInvited,
     HostAdded,
     HostChanged,
+    HostDialectSet,
     HostInvited,
     HostIssued,
     HostJoined,
+    HostKeyAdded,
     HostLabelled,
     HostRemoved,
     HostReported,
@@ -38,7 +40,7 @@ from sshjit.events.hosts import (
     InvitationEnded,
     JoinRefused,
 )
-from sshjit.events.keys import KeyActivated, KeyAdded, KeyRetired
+from sshjit.events.keys import KeyActivated, KeyAdded, KeyDeactivated, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 from sshjit.events.probes import HostsProbed, ProbeIssued
@@ -72,6 +74,8 @@ Event = (
     | SessionEnded
     | SessionReportRefused
     | HostChanged
+    | HostDialectSet
+    | HostKeyAdded
     | FleetInvited
     | InvitationEnded
     | JoinRefused
@@ -83,6 +87,7 @@ Event = (
     | Unlocked
     | KeyAdded
     | KeyActivated
+    | KeyDeactivated
     | KeyRetired
     | EmergencyIssued
     | ClockConfirmed
@@ -120,6 +125,8 @@ _NAMES: dict[type[Event], str] = {
     SessionEnded: "session-end",
     SessionReportRefused: "session-refusal",
     HostChanged: "host-change",
+    HostDialectSet: "host-dialect",
+    HostKeyAdded: "host-key",
     FleetInvited: "fleet-invitation",
     InvitationEnded: "invitation-end",
     JoinRefused: "join-refusal",
@@ -131,6 +138,7 @@ _NAMES: dict[type[Event], str] = {
     Unlocked: "unlock",
     KeyAdded: "key",
     KeyActivated: "key-turn",
+    KeyDeactivated: "key-rest",
     KeyRetired: "key-end",
     EmergencyIssued: "emergency",
     ClockConfirmed: "clock",

@@ -23,7 +23,7 @@ from sshjit.sshcert import Certificate
 from sshjit_ca.access import recheck
 from sshjit_ca.access.approvals import approvers_of
 from sshjit_ca.context import Context, person_of
-from sshjit_ca.log.summaries import who
+from sshjit_ca.log.summary_words import who
 from sshjit_ca.state import Host, Lock, locks
 from sshjit_ca.state.access import drawn
 from sshjit_ca.state.hosts import name_of

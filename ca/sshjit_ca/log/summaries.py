@@ -12,6 +12,7 @@ from sshjit.entries import Entry
 from sshjit.events import Event
 from sshjit_ca.log import fast_reader
 from sshjit_ca.log.session_words import KNOWN, WHY_OVER
+from sshjit_ca.log.summary_words import clock, dialect, moment, quoted, where, who
 from sshjit_ca.state import State
 
 
@@ -31,40 +32,6 @@ def entry_view(state: State, entry: Entry) -> EntryView:
 def summary(state: State, event: Event) -> str:
     """What happened, in one line; names come from the state that the log folded into."""
     return LINES[type(event)](state, event)
-
-
-# ----------------------------------------------------------------------------------- who, where, when
-
-
-def who(state: State, subject: str | None) -> str:
-    """A subject's name and provider; ``the operator`` for nobody."""
-    if subject is None:
-        return "the operator"
-    newest = state.newest_login.get(subject)
-    return subject if newest is None else f"{state.logins[newest].opened.name} ({state.logins[newest].opened.provider})"
-
-
-def clock(time: int) -> str:
-    """A time of day, UTC."""
-    return datetime.fromtimestamp(time, UTC).strftime("%H:%M:%S")
-
-
-def moment(time: int) -> str:
-    """Day and time, UTC: for what may be days away."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def where(login: str, hosts: tuple[str, ...]) -> str:
-    """``deploy@web1``; with many hosts the first and how many more."""
-    if not hosts:
-        return "access that was forgotten"
-    more = f" and {len(hosts) - 1} more" if len(hosts) > 1 else ""
-    return f"{login}@{hosts[0]}{more}"
-
-
-def quoted(text: str) -> str:
-    """``: "text"``, or nothing where nothing was said."""
-    return f': "{text}"' if text else ""
 
 
 # ----------------------------------------------------------------------- sign-ins, requests, certificates
@@ -148,7 +115,8 @@ def _issued(_: State, event: events.Issued) -> str:
     place, way = where(event.login, event.hosts), ""
     if event.bastion:
         place, way = where(event.login, (event.bastion,)), f", only to pass through to {', '.join(event.hosts)}"
-    return f"certificate {event.serial} for {event.person}: {place}{way}, until {clock(event.valid_before)}"
+    certificate = f"{dialect(event)}certificate {event.serial} for {event.person}"
+    return f"{certificate}: {place}{way}, until {clock(event.valid_before)}"
 
 
 def _revoked(state: State, event: events.CertificateRevoked) -> str:
@@ -172,7 +140,7 @@ def _hardware_key_removed(state: State, event: events.HardwareKeyRemoved) -> str
 
 
 def _host_issued(_: State, event: events.HostIssued) -> str:
-    return f"host certificate {event.serial} for {event.host}"
+    return f"{dialect(event)}host certificate {event.serial} for {event.host}"
 
 
 def _host(_: State, event: events.HostAdded) -> str:
@@ -222,6 +190,15 @@ def _host_showed(_: State, event: events.HostShowed) -> str:
     return f"host {event.name} shows {shows} from now on"
 
 
+def _host_dialect_set(_: State, event: events.HostDialectSet) -> str:
+    trusts = "post-quantum CA keys alone" if event.post_quantum_only else "the other CA keys as well"
+    return f"host {event.name} trusts {trusts} from now on, by the operator"
+
+
+def _host_key_added(_: State, event: events.HostKeyAdded) -> str:
+    return f"host {event.name} has one more host key, {event.host_key.partition(' ')[0]}"
+
+
 def _host_labelled(state: State, event: events.HostLabelled) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in event.labels)
     return f"host {event.name} was labelled {labels} by {who(state, event.by)}"
@@ -260,8 +237,8 @@ _PURPOSES: dict[events.ProbePurpose, str] = {
 
 
 def _probe_issued(_: State, event: events.ProbeIssued) -> str:
-    until = clock(event.valid_before)
-    return f"PROBE certificate {event.serial} {_PURPOSES[event.purpose]}: {event.principal}, until {until}"
+    certificate = f"PROBE {dialect(event)}certificate {event.serial}"
+    return f"{certificate} {_PURPOSES[event.purpose]}: {event.principal}, until {clock(event.valid_before)}"
 
 
 def _probed(_: State, event: events.HostsProbed) -> str:
@@ -323,6 +300,10 @@ def _key_activated(_: State, event: events.KeyActivated) -> str:
     return f"key {event.key} signs for {event.purpose} from now on{how}"
 
 
+def _key_deactivated(_: State, event: events.KeyDeactivated) -> str:
+    return f"key {event.key} signs no more for {event.purpose}, by the operator"
+
+
 def _key_retired(_: State, event: events.KeyRetired) -> str:
     return f"key {event.key} was retired for {event.purpose}{', and refused by hosts' if event.revoked else ''}"
 
@@ -339,7 +320,8 @@ def _emergency(_: State, event: events.EmergencyIssued) -> str:
     place, way = where(event.login, event.hosts), ""
     if event.bastion:
         place, way = where(event.login, (event.bastion,)), f", only to pass through to {', '.join(event.hosts)}"
-    return f'EMERGENCY certificate {event.serial}: {place}{way}, until {clock(event.valid_before)}: "{event.reason}"'
+    certificate = f"EMERGENCY {dialect(event)}certificate {event.serial}"
+    return f'{certificate}: {place}{way}, until {clock(event.valid_before)}: "{event.reason}"'
 
 
 def _clock_confirmed(_: State, event: events.ClockConfirmed) -> str:
@@ -371,6 +353,8 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.HostJoined: _host_joined,
     events.HostLabelled: _host_labelled,
     events.HostShowed: _host_showed,
+    events.HostDialectSet: _host_dialect_set,
+    events.HostKeyAdded: _host_key_added,
     events.HostRemoved: _host_removed,
     events.HostReported: _host_reported,
     events.SessionStarted: _session,
@@ -390,6 +374,7 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.Unlocked: _unlocked,
     events.KeyAdded: _key_added,
     events.KeyActivated: _key_activated,
+    events.KeyDeactivated: _key_deactivated,
     events.KeyRetired: _key_retired,
     events.BundleSigned: _bundle,
     events.Forgot: _forgot,

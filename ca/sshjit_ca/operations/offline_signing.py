@@ -17,8 +17,8 @@ from sshjit_ca.config import Config
 from sshjit_ca.keys.active_keys import remembered
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.locations import KeyLocations
-from sshjit_ca.log.summaries import clock as clock_time
-from sshjit_ca.log.summaries import where
+from sshjit_ca.log.summary_words import clock as clock_time
+from sshjit_ca.log.summary_words import where
 from sshjit_ca.machine.clock import Clock
 from sshjit_ca.machine.spool import Spool
 from sshjit_ca.question import Question

@@ -145,6 +145,14 @@ class Changes:
         )
         self._host(at, (*row, f"{event.address} port {event.port} {' '.join(event.aliases)} {way}".strip()))
 
+    def host_trust(self, event: events.HostDialectSet | events.HostKeyAdded, at: Place) -> None:
+        """A host trusts other keys, or has one more."""
+        if isinstance(event, events.HostDialectSet):
+            by, what = self._people.who(None), "post-quantum only" if event.post_quantum_only else "every CA key"
+        else:
+            by, what = "the host", f"one more host key: {event.host_key.partition(' ')[0]}"
+        self._host(at, (at.time, at.number, event.name, event.host_id, "changed", (), (), by, what))
+
     def host_removed(self, event: events.HostRemoved, state: State, at: Place) -> None:
         """A host was removed."""
         before = _pairs(state.hosts[event.name].labels)
@@ -170,13 +178,16 @@ class Changes:
         row = (lock.time, lock.id, lock.kind, target, self._people.who(lock.by), lock.reason, until, by, why)
         self._spool.add("locks", row, rank=FIRST if until is None else NORMAL, place=lock.time)
 
-    def key(self, event: events.KeyAdded | events.KeyActivated | events.KeyRetired, at: Place) -> None:
-        """A key of the CA was added, activated or retired."""
+    def key(
+        self, event: events.KeyAdded | events.KeyActivated | events.KeyDeactivated | events.KeyRetired, at: Place
+    ) -> None:
+        """A key of the CA was added, activated, deactivated or retired."""
         where = event.reference if isinstance(event, events.KeyAdded) else ""
         if isinstance(event, events.KeyRetired):
             change = "revoked" if event.revoked else "retired"
         else:
-            change = "added" if isinstance(event, events.KeyAdded) else "active"
+            resting = "resting" if isinstance(event, events.KeyDeactivated) else "active"
+            change = "added" if isinstance(event, events.KeyAdded) else resting
         self._spool.add("keys", (at.time, at.number, event.purpose, change, event.key, "", where), place=at.number)
 
     def hardware_key(self, event: events.HardwareKeyRegistered | events.HardwareKeyRemoved, at: Place) -> None:

@@ -148,7 +148,7 @@ class Gathering:
                 changes.locked(event, at.time)
             case events.Unlocked():
                 changes.unlocked(event, at.time)
-            case events.KeyAdded() | events.KeyActivated() | events.KeyRetired():
+            case events.KeyAdded() | events.KeyActivated() | events.KeyDeactivated() | events.KeyRetired():
                 changes.key(event, at)
             case events.EmergencyIssued():
                 changes.emergency(event, at)
@@ -169,6 +169,8 @@ class Gathering:
                 self.changes.host_joined(event, at)
             case events.HostLabelled():
                 self.changes.host_labelled(event, self.state, at)
+            case events.HostDialectSet() | events.HostKeyAdded():
+                self.changes.host_trust(event, at)
             case events.HostRemoved():
                 self.changes.host_removed(event, self.state, at)
             case _:

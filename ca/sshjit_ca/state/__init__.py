@@ -35,7 +35,7 @@ __all__ = [
     "fold",
 ]
 
-_RULES = 16
+_RULES = 17
 FOLD = _RULES << 20 | zlib.crc32(codec.shape().encode()) & 0xFFFFF
 """The version of the fold: of its rules, and of the state's fields, which need not be thought of."""
 
@@ -93,6 +93,8 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.HostJoined: hosts.host_joined,
     events.HostLabelled: hosts.host_labelled,
     events.HostShowed: hosts.host_showed,
+    events.HostDialectSet: hosts.host_dialect_set,
+    events.HostKeyAdded: hosts.host_key_added,
     events.HostRemoved: hosts.host_removed,
     events.HostReported: hosts.host_reported,
     events.SessionStarted: hosts.session_reported,
@@ -104,6 +106,7 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.Unlocked: locks.unlocked,
     events.KeyAdded: keys.added,
     events.KeyActivated: keys.activated,
+    events.KeyDeactivated: keys.deactivated,
     events.KeyRetired: keys.retired,
     events.EmergencyIssued: authority.emergency_issued,
     events.ClockConfirmed: _nothing,

@@ -79,7 +79,7 @@ def issued(state: State, event: events.Issued, time: int) -> None:
     if (now := requests.draw(request, time)) is not request:
         state.requests[event.request] = now
     state.certificates[event.serial] = Certificate(
-        event.serial, event.request, event.login_id, event.valid_before, event.bastion
+        event.serial, event.request, event.login_id, event.valid_before, event.bastion, event.post_quantum
     )
     state.certificates_of.setdefault(event.request, []).append(event.serial)
 

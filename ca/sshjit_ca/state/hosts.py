@@ -88,6 +88,17 @@ def host_showed(state: State, event: events.HostShowed, time: int) -> None:
     state.hosts[event.name] = replace(host, host_certificates=event.host_certificates, seen=time)
 
 
+def host_dialect_set(state: State, event: events.HostDialectSet, _: int) -> None:
+    """A host trusts post-quantum CA keys alone from now on, or the others as well again."""
+    state.hosts[event.name] = replace(state.hosts[event.name], post_quantum_only=event.post_quantum_only)
+
+
+def host_key_added(state: State, event: events.HostKeyAdded, time: int) -> None:
+    """A host has one more key."""
+    host = state.hosts[event.name]
+    state.hosts[event.name] = replace(host, host_keys=(*host.host_keys, event.host_key), seen=time)
+
+
 def host_labelled(state: State, event: events.HostLabelled, _: int) -> None:
     """Policy sees a host by other labels."""
     state.hosts[event.name] = replace(state.hosts[event.name], labels=event.labels)
@@ -140,7 +151,9 @@ def host_removed(state: State, event: events.HostRemoved, _: int) -> None:
 
 def host_reported(state: State, event: events.HostReported, time: int) -> None:
     """A host said how it is."""
-    state.reports[event.host_id] = Reported(time, event.bundle, event.sessions, event.problems, event.only_certificates)
+    state.reports[event.host_id] = Reported(
+        time, event.bundle, event.sessions, event.problems, event.only_certificates, event.reads
+    )
     state.hosts[event.name] = replace(state.hosts[event.name], seen=time)
 
 

@@ -1,7 +1,9 @@
 """How the CA's own keys change the state: ``pending -> active -> retiring -> retired``.
 
-At any time at most one key of a purpose is active: it signs. Pending and retiring ones are trusted beside it, so that a
-change of keys is never a moment at which something true is refused.
+At any time at most one key of a purpose and a dialect is active: it signs. Pending and retiring ones are trusted beside
+it, so that a change of keys is never a moment at which something true is refused. The dialect, classical or
+post-quantum, follows from the key's type. A classical key of each purpose is always active; a post-quantum one may not
+be.
 """
 
 from __future__ import annotations
@@ -23,17 +25,18 @@ def of(state: State, purpose: Purpose) -> list[CaKey]:
     return [key for key in state.keys.values() if key.purpose == purpose]
 
 
-def active(state: State, purpose: Purpose) -> CaKey | None:
-    """The key that signs for a purpose; ``None`` before the first one."""
+def active(state: State, purpose: Purpose, *, post_quantum: bool = False) -> CaKey | None:
+    """The key that signs for a purpose in a dialect; ``None`` before the first one, or while no one does."""
     for key in state.keys.values():  # at every certificate: a generator would take twice as long
-        if key.purpose == purpose and key.state == "active":
+        if key.purpose == purpose and key.state == "active" and key.post_quantum == post_quantum:
             return key
     return None
 
 
-def trusted(state: State, purpose: Purpose) -> list[CaKey]:
-    """The keys that are believed, the active one first, then the newest."""
-    newest_first = [key for key in reversed(of(state, purpose)) if key.state in TRUSTED]
+def trusted(state: State, purpose: Purpose, *, post_quantum: bool = False) -> list[CaKey]:
+    """The keys that are believed in a dialect, the active one first, then the newest."""
+    every = reversed(of(state, purpose))
+    newest_first = [key for key in every if key.state in TRUSTED and key.post_quantum == post_quantum]
     return sorted(newest_first, key=lambda key: key.state != "active")
 
 
@@ -44,13 +47,18 @@ def added(state: State, event: events.KeyAdded, time: int) -> None:
 
 def activated(state: State, event: events.KeyActivated, _: int) -> None:
     """A key has its turn; the one before it ends its own."""
-    before = active(state, event.purpose)
     new = state.keys[event.key]
+    before = active(state, event.purpose, post_quantum=new.post_quantum)
     if before is not None:
         state.keys[before.fingerprint] = replace(before, state="retiring")
-        if event.purpose == "bundle" and event.endorsement is not None:
+        if event.purpose == "bundle" and event.endorsement is not None and not new.post_quantum:
             state.succession.append((before.line, new.line, event.endorsement))
     state.keys[event.key] = replace(new, state="active")
+
+
+def deactivated(state: State, event: events.KeyDeactivated, _: int) -> None:
+    """A key signs no more, and no other in its place."""
+    state.keys[event.key] = replace(state.keys[event.key], state="retiring")
 
 
 def retired(state: State, event: events.KeyRetired, _: int) -> None:
@@ -61,12 +69,15 @@ def retired(state: State, event: events.KeyRetired, _: int) -> None:
 def used(state: State, event: Event, time: int) -> None:
     """What other events mean for the keys: until when something is alive that one signed, and who was told of it."""
     match event:
-        case events.Issued(valid_before=until):
-            _signed(state, "user_ca", until)
-        case events.EmergencyIssued(valid_before=until) | events.ProbeIssued(valid_before=until):
-            _signed(state, "user_ca", until)
-        case events.HostIssued(valid_before=until):
-            _signed(state, "host_ca", until)
+        case events.Issued(valid_before=until, post_quantum=dialect):
+            _signed(state, "user_ca", until, post_quantum=dialect)
+        case (
+            events.EmergencyIssued(valid_before=until, post_quantum=dialect)
+            | events.ProbeIssued(valid_before=until, post_quantum=dialect)
+        ):
+            _signed(state, "user_ca", until, post_quantum=dialect)
+        case events.HostIssued(valid_before=until, post_quantum=dialect):
+            _signed(state, "host_ca", until, post_quantum=dialect)
         case events.BundleSigned():
             for key in state.keys.values():
                 if key.told is None:
@@ -75,8 +86,8 @@ def used(state: State, event: Event, time: int) -> None:
             pass
 
 
-def _signed(state: State, purpose: Purpose, until: int) -> None:
-    key = active(state, purpose)
+def _signed(state: State, purpose: Purpose, until: int, *, post_quantum: bool) -> None:
+    key = active(state, purpose, post_quantum=post_quantum)
     if key is not None and until > key.alive_until:  # to the full minute, or every certificate would make a new record
         alive_until = until + -until % 60
         state.keys[key.fingerprint] = CaKey(  # spelt out: ``replace`` takes three times as long

@@ -8,6 +8,9 @@ from typing import Literal
 from sshjit import events
 from sshjit.api.bodies import LockKind
 from sshjit.ca_protocol.keys import Purpose
+from sshjit.sshkey import MLDSA44_ED25519
+
+_POST_QUANTUM = f"{MLDSA44_ED25519} "
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Certificate:
     valid_before: int
     bastion: str = ""
     """The id of the bastion that it only passes through."""
+    post_quantum: bool = False
+    """Whether the post-quantum CA signed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,8 @@ class Host:
     """The id of the bastion through which people reach it."""
     jump_login: str = ""
     """As a bastion: the account by which people pass through."""
+    post_quantum_only: bool = False
+    """Whether it trusts post-quantum CA keys alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,8 @@ class Reported:
     problems: tuple[str, ...]
     only_certificates: bool = False
     """Whether its accounts are open to certificates alone."""
+    reads: tuple[str, ...] | None = None
+    """The later types of CA keys by which its sshd takes people's certificates; ``None``: it said nothing of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +200,8 @@ class CaKey:
     """The end of the last certificate that it signed."""
     revoked: bool = False
     """Whether hosts refuse it by name."""
+
+    @property
+    def post_quantum(self) -> bool:
+        """Whether it signs the post-quantum dialect: that follows from its type."""
+        return self.line.startswith(_POST_QUANTUM)

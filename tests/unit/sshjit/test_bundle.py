@@ -15,8 +15,9 @@ from sshjit import bundle, canonical, wire
 from sshjit import krl as krls
 from sshjit.bundle import Bundle, Provider, Succession
 from sshjit.errors import Invalid, Refused, SshJitError
+from sshjit.post_quantum import PostQuantum
 from sshjit.sshwire import string
-from tests.support.bundle_cases import CHECKPOINT, LOG_KEY, NEW_LINE, TOLERATED, TOO_OLD, krl
+from tests.support.bundle_cases import CHECKPOINT, LOG_KEY, NEW_LINE, TOLERATED, TOO_OLD, krl, krl_section
 from tests.unit.sshjit.core_world import KEYS, broken, instances, json_values, quick, vector
 
 
@@ -30,6 +31,10 @@ def read(text: str) -> Bundle | None:
 
 def line(name: str) -> str:
     return " ".join(vector(name).split()[:2])
+
+
+def blob_of(written: str) -> bytes:
+    return base64.b64decode(written.split()[1])
 
 
 PROVIDER = Provider(
@@ -261,8 +266,82 @@ def test_t87_the_second_format_holds_more_and_the_first_never_grows() -> None:
     assert bundle.read(text) == GROWN
     assert bundle.write(dataclasses.replace(GROWN, bundle=1, critical=())) == TEXT
     assert json.loads(text).keys() - json.loads(TEXT).keys() == {
-        *("version", "oldest", "release", "critical", "host_keys", "bastions", "workloads")
+        *("version", "oldest", "release", "critical", "host_keys", "bastions", "workloads"),
+        "post_quantum",
     }
+
+
+PQ_LINE = line("post-quantum/mldsa44-ed25519")
+_PQ_SECTION = base64.b64decode(krl()) + krl_section(PQ_LINE)
+PQ_KRL = base64.b64encode(_PQ_SECTION).decode()
+PQ = PostQuantum((PQ_LINE,), (), (), PQ_KRL, ("web1", "db1~2"), "")
+WITH_PQ = dataclasses.replace(GROWN, post_quantum=PQ)
+
+
+def with_pq(**change: Any) -> str:
+    """The text of a bundle whose post-quantum part has some fields replaced, whatever their type."""
+    fields = json.loads(bundle.write(WITH_PQ))
+    fields["post_quantum"] |= change
+    return canonical.dumps(fields).decode()
+
+
+def test_t87_post_quantum_keys_and_their_list_stand_apart() -> None:
+    """A reader of today's format that does not know the field goes by all the rest, which holds nothing of them."""
+    text = bundle.write(WITH_PQ)
+    assert bundle.read(text) == WITH_PQ
+    rest = json.loads(text)
+    assert rest.pop("post_quantum")["user_ca"] == [PQ_LINE]
+    assert bundle.read(canonical.dumps(rest).decode()) == GROWN
+    assert PQ_LINE not in canonical.dumps(rest).decode()
+    assert bundle.write(dataclasses.replace(WITH_PQ, bundle=1, critical=())) == TEXT, "the first format never grows"
+
+
+def test_t87_a_post_quantum_key_among_the_others_is_left_out() -> None:
+    found = bundle.read(changed(user_ca=[PQ_LINE, line("ed25519")]))
+    assert found.user_ca == (line("ed25519"),)
+    assert found.left_out == ("keys of the type ssh-mldsa44-ed25519 in user_ca",)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user_ca": [line("ed25519")]},
+        {"root": line("ed25519")},
+        {"user_ca": [PQ_LINE, PQ_LINE]},
+        {"user_ca": [f"{PQ_LINE} comment"]},
+        {"user_ca": [PQ_LINE[:-8] + "AAAAAAA="]},
+        {"only": ["web1", "web1"]},
+        {"only": ["web 1"]},
+        {"krl": "AAAA"},
+        {"krl": ""},
+        {"krl": krl((1, string(blob_of(line("ed25519"))) + string(b"")))},
+        {"krl": krl((2, string(blob_of(line("ed25519")))))},
+    ],
+)
+def test_t49_what_is_not_post_quantum_or_not_whole_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        bundle.read(with_pq(**change))
+
+
+def test_t87_later_types_are_left_out_of_the_post_quantum_part_too() -> None:
+    section = base64.b64encode(_PQ_SECTION + krl_section(NEW_LINE)).decode()
+    found = bundle.read(with_pq(user_ca=[NEW_LINE, PQ_LINE], root=NEW_LINE, krl=section))
+    assert found.post_quantum == PQ
+    assert found.left_out == (
+        "keys of the type ssh-made-up@example.com in post_quantum.user_ca",
+        "a key of the type ssh-made-up@example.com in post_quantum.root",
+        "certificates by a key of the type ssh-made-up@example.com in the post-quantum revocation list",
+    )
+
+
+def test_t49_a_post_quantum_list_refuses_whole_only_what_a_bundle_calls_a_ca() -> None:
+    whole = base64.b64encode(base64.b64decode(krl((2, string(blob_of(PQ_LINE)))))).decode()
+    named = dataclasses.replace(WITH_PQ, post_quantum=dataclasses.replace(PQ, krl=whole))
+    unnamed = dataclasses.replace(WITH_PQ, post_quantum=dataclasses.replace(PQ, user_ca=(), krl=whole))
+    assert bundle.replaces(named, None)
+    with pytest.raises(Invalid, match="not a CA's"):
+        bundle.replaces(unnamed, None)
+    assert bundle.replaces(dataclasses.replace(unnamed, sequence=8), WITH_PQ), "the one that is held calls it a CA's"
 
 
 @pytest.mark.parametrize(
