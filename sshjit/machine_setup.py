@@ -22,6 +22,9 @@ PACKAGED = "/opt/ssh-jit/bin/"
 """Where the units of the wheel look for the programs."""
 
 
+NOWHERE = "/dev/null"
+
+
 @dataclass(frozen=True, slots=True)
 class MakeUser:
     """A Unix user that runs one program, with a group of the same name."""
@@ -62,13 +65,15 @@ class MakeFile:
     text: str
     mode: int = 0o644
     group: str = "root"
-    source: str = "/dev/null"
-    """What the line to type copies."""
+    source: str = NOWHERE
+    """What the line to type copies; without one it carries the text."""
 
     @property
     def line(self) -> str:
         """What root types for it."""
         words = f"install -m {self.mode:04o} -o root -g {self.group}"
+        if self.text and self.source == NOWHERE:
+            return f"printf %s {shlex.quote(self.text)} | {words} -D /dev/stdin {shlex.quote(self.path)}"
         return f"{words} {shlex.quote(self.source)} {shlex.quote(self.path)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass, field
 
 MINUTE = 60.0
@@ -29,6 +30,10 @@ class Rates:
             self._forget(now)
         self._left[key] = (left - 1, now)
         return 0
+
+    def left(self, key: str, now: float) -> float:
+        """How many times it may happen now."""
+        return self._now(key, now) if self.most else math.inf
 
     def _now(self, key: str, now: float) -> float:
         left, when = self._left.get(key, (float(self.most), now))

@@ -85,6 +85,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
             "escape_controls",
             "failed_sign_in",
             "notify_config",
+            "pending_sign_in",
             "proxies",
             "security_txt",
             "structured_log",

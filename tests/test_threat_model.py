@@ -10,7 +10,7 @@ import pytest
 from sshjit.ca_protocol.table import MAX_REPLY
 from sshjit_ca import ephemeral
 from sshjit_ca.service import connection, listeners, server
-from sshjit_web import auth, store
+from sshjit_web import pending_sign_in, store
 from sshjit_web.server import bodies, connections, long_polls, threads
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -61,7 +61,7 @@ def test_each_promise_has_its_attacks() -> None:
         ("4,096 in all", (long_polls.MOST,)),
         ("6,144 connections at a time", (connections.MOST,)),
         ("idle ones for 10 s each", (bodies.HEAD_TIME,)),
-        ("At most 10,000 are kept, for 10 minutes", (store.MOST_SIGN_INS, auth.PENDING_LIFETIME / 60)),
+        ("which opens it for 10 minutes", (pending_sign_in.LIFETIME / 60,)),
         ("one is tried every 10 s", (store.WRITE_EVERY,)),
         ("No answer of it is waited for longer than 3 s", (store.ANSWER,)),
         ("its 100 connections and its 128 sign-ins at a time", (connection.MAX_PEERS, server.MAX_PREPARING)),

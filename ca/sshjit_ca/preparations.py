@@ -33,9 +33,9 @@ from sshjit_ca.oidc.workload_tokens import Workload
 def prepare_web_login(context: Context, message: LoginWeb, now: int) -> Claims:
     """Verifies the token of a browser's sign-in: audience is the front end's own client."""
     provider = _provider(context, message.provider)
-    context.published[message.provider].count_sign_in(message.address)
-    expected = Expected(provider, provider.web.client_id, message.nonce)
-    return sign_ins.claims_of(message, expected, context.published[message.provider], now)
+    expected, keys = Expected(provider, provider.web.client_id, message.nonce), context.published[message.provider]
+    with keys.counted(message.address):
+        return sign_ins.claims_of(message, expected, keys, now)
 
 
 def prepare_native_login(context: Context, message: LoginNative, now: int) -> NativeSignIn:
@@ -47,10 +47,10 @@ def prepare_native_login(context: Context, message: LoginNative, now: int) -> Na
     provider = _provider(context, message.provider)
     key = sshkey.parse_line(message.key)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
-    context.published[message.provider].count_sign_in(message.address)
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
-    expected = Expected(provider, provider.native.client_id, nonce)
-    return NativeSignIn(sign_ins.claims_of(message, expected, context.published[message.provider], now), key)
+    expected, keys = Expected(provider, provider.native.client_id, nonce), context.published[message.provider]
+    with keys.counted(message.address):
+        return NativeSignIn(sign_ins.claims_of(message, expected, keys, now), key)
 
 
 def prepare_workload_login(context: Context, message: LoginWorkload, now: int) -> Workload:
@@ -62,8 +62,9 @@ def prepare_workload_login(context: Context, message: LoginWorkload, now: int) -
         raise Invalid("unknown_workloads", problem, hint=f"known: {known}")
     key = sshkey.parse_line(message.key)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
-    context.published[message.provider].count_sign_in(message.address)
-    return workload_tokens.verify(message.id_token, issuer, context.published[message.provider], key, now)
+    keys = context.published[message.provider]
+    with keys.counted(message.address):
+        return workload_tokens.verify(message.id_token, issuer, keys, key, now)
 
 
 def prepare_provider_logout(context: Context, message: ProviderLogout, now: int) -> LogoutToken:

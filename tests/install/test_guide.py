@@ -159,6 +159,26 @@ def test_what_init_made_is_owned_as_the_guide_says(machines: Machines) -> None:
     unit.write_text(text)
 
 
+def test_files_of_tls_may_have_names_that_mean_something_to_systemd(machines: Machines) -> None:
+    """By root, and by the line that anybody else is told."""
+    ca, folder = machines.roots["ca"], "/etc/ssl/our certs: 100%"
+    drop_in = "/etc/systemd/system/ssh-jit-web.service.d/tls.conf"
+    ca.sh(f"mkdir '{folder}'; cp /etc/ssl/access.pem '{folder}/%n'; cp /etc/ssl/access.key '{folder}/\"key\"'")
+    ca.sh(f"mv {drop_in} /root/; chmod a+r '{folder}'/*")
+    init = f"/opt/ssh-jit/bin/ssh-jit-web init --tls '{folder}/%n' '{folder}/\"key\"'"
+    told = ca.sh(f"runuser -u nobody -- {init}", code=1)
+    line = told[told.index("printf") :]
+    for made in (line, init):
+        ca.sh(f"rm -rf {drop_in}; {made}")
+        ca.sh("systemctl daemon-reload; systemctl restart ssh-jit-web")
+        credentials = "/run/credentials/ssh-jit-web.service"
+        ca.sh(f"cmp {credentials}/tls.pem /etc/ssl/access.pem; cmp {credentials}/tls.key /etc/ssl/access.key")
+    ca.sh("cp /etc/ssl/access.pem '/etc/ssl/blank '")
+    said = ca.sh(f"{init.rpartition(' --tls')[0]} --tls '/etc/ssl/blank ' /etc/ssl/access.key", code=2)
+    assert "cannot stand in a unit" in said
+    ca.sh(f"mv /root/tls.conf {drop_in}; systemctl daemon-reload; systemctl restart ssh-jit-web")
+
+
 def test_whoever_is_not_root_is_told_what_is_left(machines: Machines) -> None:
     """On the CA's machine, as if its users and units were not there: every line that is told makes it again."""
     ca = machines.roots["ca"]

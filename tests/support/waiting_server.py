@@ -41,7 +41,7 @@ def make() -> Application:
     connections.UNREAD_TIME = int(os.environ[UNREAD])
     threads.WAIT_TIME = float(os.environ[WAIT])
     cache = CaCache(CaClient(Path(os.environ[FOLDER]) / "nobody.sock"), time.time)
-    hops = os.environ.get(HOPS, "1")
+    hops = os.environ.get(HOPS, "0")
     proxies = Proxies(int(hops)) if hops.isdecimal() else Proxies(networks=tuple(hops.split(",")))
     return Application(_answer, Gateway(cache, https=False), threads=THREADS, limit=LIMIT, proxies=proxies)
 

@@ -1,6 +1,6 @@
 """Sign-in and sign-out of browsers.
 
-A sign-in under way lives in the database, bound to the browser's cookie, and is used once. Who somebody is, the
+A sign-in under way lives in its state, bound to the browser's cookie, and is used once. Who somebody is, the
 authority decides from the ID token; the views here carry it there.
 """
 
@@ -17,18 +17,15 @@ from sshjit.api.session import LoginView
 from sshjit.ca_protocol.logins import LoginReply, LoginWeb, ProviderLogout
 from sshjit.errors import Invalid, Refused, SshJitError
 from sshjit.limits import MAX_ID_TOKEN
-from sshjit_web import errors, failed_sign_in, security
+from sshjit_web import errors, failed_sign_in, pending_sign_in, security
 from sshjit_web.oidc import RelyingParty
+from sshjit_web.pending_sign_in import PendingSignIn
 from sshjit_web.services import services
 
-PENDING_LIFETIME = 600
-"""Seconds that a person may take at the provider."""
 REMEMBERED = 365 * 24 * 3600
 """Seconds for which a browser remembers where it signed in last."""
 FRESH = "1"
 """In ``?fresh=1``: the person is to authenticate again."""
-FRESH_STATE = "fresh."
-"""Before the state of such a sign-in. Nobody can put it there, or take it away: we know our states by their hash."""
 BY_ITSELF = ("pages.state",)
 """What open pages ask by themselves: nobody uses the session by it."""
 MAX_ANSWER = 8000
@@ -87,13 +84,10 @@ def start(provider: str) -> AnyResponse:
     """Sends the browser to the provider. A GET, because a form's redirect would need the provider in the CSP."""
     have, party = services(), _party(provider)
     fresh = request.args.get("fresh") == FRESH
-    state = (FRESH_STATE if fresh else "") + security.new_token()
-    response = redirect(party.authorization_url(state, fresh=fresh), code=303)
-    browser = security.browser_token()
-    now = have.now()
     target = security.local_target(request.args.get("next"))
-    have.store.begin_sign_in(state, browser, provider, target, now=now, expires=now + PENDING_LIFETIME)
-    return response
+    pending = PendingSignIn(target, have.now() + pending_sign_in.LIFETIME, fresh)
+    state = pending.seal(have.key, security.browser_token(), provider)
+    return redirect(party.authorization_url(state, fresh=fresh), code=303)
 
 
 @blueprint.get("/auth/<provider>/callback")
@@ -102,15 +96,17 @@ def callback(provider: str) -> AnyResponse:
     have, party = services(), _party(provider)
     answer = _answer()
     browser = request.cookies.get(security.cookies().browser, "")
-    pending = have.store.take_sign_in(answer.get("state", ""), browser, provider, now=have.now())
-    if pending is None:
+    state, now = answer.get("state", ""), have.now()
+    pending = pending_sign_in.unseal(state, have.key, browser, provider, now=now)
+    if pending is None or have.store.is_state_used(state):
         raise _over()
     g.after_sign_in = pending.target
     try:
-        tokens = party.tokens(answer["state"], answer)
-        nonce, address = party.nonce(answer["state"]), request.remote_addr or ""
-        fresh = answer["state"].startswith(FRESH_STATE)
-        message = LoginWeb(provider, tokens.id_token, nonce, address, tokens.access_token, fresh)
+        tokens = party.tokens(state, answer)
+        if not have.store.use_state(state, provider, now=now, expires=pending.expires):
+            raise _over()
+        nonce, address = party.nonce(state), request.remote_addr or ""
+        message = LoginWeb(provider, tokens.id_token, nonce, address, tokens.access_token, pending.fresh)
         login = have.ca.call(message, LoginReply).login
     except SshJitError as error:
         return errors.page(error, errors.status_of(error))

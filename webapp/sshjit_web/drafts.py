@@ -23,7 +23,8 @@ MAX_CONTENT = 16_000
 OF_BROWSER = 10
 """Drafts of one browser that are kept."""
 MOST = 2_000
-"""Drafts that are kept, since anybody can make one: the oldest make room for newer ones."""
+"""Drafts that are kept: the oldest make room for newer ones, and those that anybody can make, by a link, before all
+that somebody signed in typed."""
 COUNT_EVERY = 100
 
 
@@ -70,7 +71,10 @@ class Drafts:
                 connection.execute(delete(DRAFTS).where(mine, DRAFTS.c.id_hash.not_in(kept)))
             connection.execute(insert(DRAFTS).values(row))
             if next(self._made) % COUNT_EVERY == 0:
-                connection.execute(delete(DRAFTS).where(DRAFTS.c.id_hash.in_(newest.offset(MOST))))
+                typed_first = select(DRAFTS.c.id_hash).order_by(
+                    DRAFTS.c.subject == "", DRAFTS.c.expires.desc(), DRAFTS.c.id_hash
+                )
+                connection.execute(delete(DRAFTS).where(DRAFTS.c.id_hash.in_(typed_first.offset(MOST))))
         self._store.sweep(now)
         return True
 

@@ -54,12 +54,13 @@ def run(path: Path, options: argparse.Namespace) -> int:
     """Writes settings at ``path``, makes or tells what the machine lacks, and says what comes next; the exit code.
 
     Raises:
-        Invalid: ``bad_url``, ``bad_certificate``.
+        Invalid: ``bad_url``, ``bad_certificate``, ``bad_path``.
         Failed: ``not_written``, ``no_examples``.
 
     """
     if options.tls is not None and path.parent == FOLDER:
         _require_pair(*options.tls)
+        _tls_drop_in(*options.tls)
     _write_settings(path, options)
     if path.parent == FOLDER and options.example is None:
         steps = list(_missing(path, options.tls))
@@ -89,6 +90,24 @@ def _require_pair(certificate: Path, key: Path) -> None:
     except (OSError, ValueError) as error:
         text = f"{certificate} and {key} are not a certificate and its key (PEM): {error}"
         raise Invalid("bad_certificate", text, hint="nothing was written; the key must have no passphrase") from None
+
+
+def _tls_drop_in(certificate: Path, key: Path) -> str:
+    """The lines of the unit. Raises ``Invalid`` (``bad_path``)."""
+    return _TLS.format(certificate=_in_unit(certificate.absolute()), key=_in_unit(key.absolute()))
+
+
+def _in_unit(path: Path) -> str:
+    """A path behind the colon of ``LoadCredential=``, where only ``%`` is more than a letter.
+
+    systemd takes quotes, colons and blanks there as they are; it drops blanks at the end of a line, and a backslash
+    there continues it (systemd.syntax, "Specifiers" in systemd.unit).
+    """
+    text = str(path)
+    if not text.isprintable() or text != text.strip() or text.endswith("\\"):
+        problem = f"{text!a} cannot stand in a unit: control characters, and a blank or a backslash at its end"
+        raise Invalid("bad_path", problem, hint="give the file another name, or a link to it")
+    return text.replace("%", "%%")
 
 
 def _say(*lines: str) -> None:
@@ -164,8 +183,7 @@ def _missing(path: Path, tls: tuple[Path, Path] | None) -> Iterator[Step]:
             yield MakeFile(str(folder / name), text, source=str(source))
     drop_in = folder / "ssh-jit-web.service.d" / "tls.conf"
     if tls is not None and not os.path.lexists(drop_in):
-        certificate, key = (file.absolute() for file in tls)
-        yield MakeFile(str(drop_in), _TLS.format(certificate=certificate, key=key))
+        yield MakeFile(str(drop_in), _tls_drop_in(*tls))
 
 
 def _secret_files(path: Path) -> list[Path]:

@@ -17,6 +17,9 @@ from sshjit.policy import networks as known_networks
 HEADER = "x-forwarded-for"
 MOST = 64
 """Networks that may be trusted."""
+_TOLD = "tell the operator: the proxy must add to it (proxy_set_header in nginx), and {} in web.toml names the proxies"
+FOR_PROXIES = ("/healthz", "/readyz")
+"""Paths that proxies ask by themselves, for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +44,24 @@ class Proxies:
         """Refuses a request of which nobody knows where it comes from. ``None``: there is no such header.
 
         Granian leaves out a line in which something is not ASCII, with what our own proxy added to it. So a header that
-        names nobody but proxies of ours may have named somebody.
+        names nobody but proxies of ours may have named somebody. Without any, a proxy's own address would count for
+        everybody behind it, in policy too: that is a proxy that is set up wrongly.
 
         Raises:
             Invalid: ``bad_request``.
 
         """
-        if forwarded is None:
-            return
         if not self.networks:
             if len(_names(forwarded)) < self.hops:
-                text = "the header X-Forwarded-For is not ASCII, or names fewer addresses than there are proxies"
-                raise Invalid("bad_request", text)
+                text = "the header X-Forwarded-For is missing or not ASCII, or names fewer addresses than proxies"
+                raise Invalid("bad_request", text, hint=_TOLD.format("proxy_hops"))
             return
         if not self._trusts(plain_address(peer)):
             return
         address = self.client(peer, forwarded)
         if self._trusts(address) or not _is_address(address):
-            text = "the header X-Forwarded-For is not ASCII, or names nobody but trusted proxies"
-            raise Invalid("bad_request", text, hint="tell the operator, who names the proxies")
+            text = "the header X-Forwarded-For is missing or not ASCII, or names nobody but trusted proxies"
+            raise Invalid("bad_request", text, hint=_TOLD.format("trusted_proxies"))
 
     def _trusts(self, address: str) -> bool:
         known = known_networks.client_address(address)

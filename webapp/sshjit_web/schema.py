@@ -32,6 +32,7 @@ SIGN_INS = Table(
     Column("expires", Integer, nullable=False),
     Index("sign_ins_expires", "expires"),
 )
+"""States of sign-ins that got their answer, until they expire."""
 DRAFTS = Table(
     "drafts",
     METADATA,

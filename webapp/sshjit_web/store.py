@@ -1,20 +1,17 @@
-"""The front end's own database: sessions, tokens of command lines, sign-ins under way.
+"""The front end's own database: sessions, tokens of command lines, and which states of sign-ins were used.
 
-Nothing in it is a secret that works by itself: tokens and states are stored as their SHA-256, and what a sign-in
-needs besides is derived from the session key. Nothing in it is a truth about requests or people: a row only says
-which login, known to the CA, a cookie or token stands for.
+Nothing in it is a secret that works by itself: tokens and states are stored as their SHA-256. Nothing in it is a truth
+about requests or people: a row only says which login, known to the CA, a cookie or token stands for.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import (
@@ -29,6 +26,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -48,24 +46,13 @@ SWEEPER = 0x7373686A6977
 """The number of the lock in PostgreSQL of whoever sweeps."""
 WRITE_EVERY = 10.0
 """Seconds for which a write proves that more can be written."""
-MOST_SIGN_INS = 10_000
-"""Sign-ins under way that are kept, since anybody can begin one: the oldest make room for newer ones."""
-COUNT_EVERY = 100
-"""Sign-ins that are begun between two looks at how many there are."""
+_USED = "used"
+"""Stands where front ends of release 0.1 wrote which browser began a sign-in: none of them takes such a row for one."""
 
 
 def digest(token: str) -> str:
     """How a token is stored: SHA-256, hex. Tokens are 256 random bits, so nothing slower is needed."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class PendingSignIn:
-    """A sign-in that a browser began and the provider has not answered yet."""
-
-    provider: str
-    target: str
-    """The page to show afterwards: a path of ours."""
 
 
 class Store:
@@ -78,7 +65,6 @@ class Store:
         self._engine = engine
         self._swept = 0
         self._sweeping = threading.Lock()
-        self._begun = itertools.count(1)
         self._unwritten = True
         """The newest write failed, or is not done yet."""
         self._written = 0.0
@@ -150,37 +136,21 @@ class Store:
         with self.writing() as connection:
             connection.execute(delete(SESSIONS).where(SESSIONS.c.login_id == login_id))
 
-    def begin_sign_in(self, state: str, browser: str, provider: str, target: str, *, now: int, expires: int) -> None:
-        """Remembers a sign-in under way, bound to this browser's cookie."""
-        least = select(SIGN_INS.c.state_hash).order_by(SIGN_INS.c.expires.desc()).offset(MOST_SIGN_INS)
-        row = {
-            "state_hash": digest(state),
-            "browser_hash": digest(browser),
-            "provider": provider,
-            "target": target,
-            "expires": expires,
-        }
+    def use_state(self, state: str, provider: str, *, now: int, expires: int) -> bool:
+        """Whether this state of a sign-in is used for the first time; it is remembered until it ``expires``."""
+        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
+        row = {"state_hash": digest(state), "browser_hash": _USED, "provider": provider, "target": ""}
+        query = dialect.insert(SIGN_INS).values(**row, expires=expires).on_conflict_do_nothing()
         with self.writing() as connection:
-            connection.execute(insert(SIGN_INS).values(row))
-            if next(self._begun) % COUNT_EVERY == 0:
-                connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash.in_(least)))
+            new = connection.execute(query.returning(SIGN_INS.c.state_hash)).one_or_none() is not None
         self.sweep(now)
+        return new
 
-    def take_sign_in(self, state: str, browser: str, provider: str, *, now: int) -> PendingSignIn | None:
-        """The sign-in of this state, browser and provider, once: the second call finds nothing."""
-        query = (
-            delete(SIGN_INS)
-            .where(
-                SIGN_INS.c.state_hash == digest(state),
-                SIGN_INS.c.browser_hash == digest(browser),
-                SIGN_INS.c.provider == provider,
-                SIGN_INS.c.expires > now,
-            )
-            .returning(SIGN_INS.c.provider, SIGN_INS.c.target)
-        )
-        with self.writing() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else PendingSignIn(row.provider, row.target)
+    def is_state_used(self, state: str) -> bool:
+        """Whether a sign-in with this state got its answer before."""
+        query = select(SIGN_INS.c.state_hash).where(SIGN_INS.c.state_hash == digest(state))
+        with Guard(), self._engine.connect() as connection:
+            return connection.execute(query).one_or_none() is not None
 
     def check(self) -> None:
         """Proves that the database answers, and takes what is written: as it did lately, or by a row that goes again.

@@ -8,8 +8,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from sshjit import traces
+from sshjit.errors import Invalid
 from sshjit_web.gateway import Gateway, Head, plain_path
-from sshjit_web.proxies import NO_PROXIES, Proxies
+from sshjit_web.proxies import FOR_PROXIES, NO_PROXIES, Proxies
 from sshjit_web.structured_log import TRACE
 
 if TYPE_CHECKING:
@@ -26,11 +27,16 @@ class Middleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers what needs no view at once, and hands everything else on."""
-        forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-        environ["REMOTE_ADDR"] = self.proxies.client(environ.get("REMOTE_ADDR", ""), forwarded)
+        forwarded, peer = environ.get("HTTP_X_FORWARDED_FOR"), environ.get("REMOTE_ADDR", "")
+        environ["REMOTE_ADDR"] = self.proxies.client(peer, forwarded)
         head = _head(environ)
         TRACE.set(head.trace)
         answer = self.gateway.answer(head)
+        if answer is None and head.path not in FOR_PROXIES:
+            try:
+                self.proxies.require_client(peer, forwarded)
+            except Invalid as error:
+                answer = self.gateway.problem(head, error)
         if answer is not None:
             self.gateway.finish(head, answer.status, answer.headers)
             start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", answer.headers)

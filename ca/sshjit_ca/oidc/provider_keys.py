@@ -17,7 +17,7 @@ from sshjit import wire
 from sshjit.discovery import discovery_url, parse_discovery, parse_keys_uri
 from sshjit.errors import Failed, Invalid, SshJitError
 from sshjit.providers import Issuer
-from sshjit.rates import Rates, network_of
+from sshjit.rates import MINUTE, Rates, network_of
 from sshjit_ca.oidc import provider_http
 from sshjit_ca.oidc.provider_http import MAX_DOCUMENT, Unanswered
 
@@ -31,6 +31,8 @@ PATIENCE = 2.0
 """Seconds for which another thread's fetch is waited for."""
 SHARE = 4
 """One network has a part of a provider's sign-ins: one in so many."""
+OF_THE_REST = 3
+"""And of those that are left one in so many, so that there are always some for a network that had none."""
 PAUSE = 30
 """Seconds between two fetches that failed, or that tokens ask for."""
 _LATER = "try again later"
@@ -86,20 +88,38 @@ class ProviderKeys:
         self.fault = ""
         """What an administrator must mend, as a clause, where waiting does not help; empty: nothing that is known."""
 
-    def count_sign_in(self, address: str) -> None:
-        """Somebody signs in. Those of one provider, however many, keep nobody of another one waiting.
+    @contextmanager
+    def counted(self, address: str) -> Iterator[None]:
+        """While a sign-in is verified: it counts for its network when it is tried, for the provider once it is real.
 
-        Those of one network have a share of their provider's, so that it keeps nobody else waiting either.
+        Those of one provider, however many, keep nobody of another one waiting. A network has a quarter of its
+        provider's, and no more than a third of what is left of them: so several networks together leave some too.
 
         Raises:
             Failed: ``busy``.
 
         """
+        network = network_of(address)
         with self._counting:
             now = self._monotonic()
-            seconds = self._networks.take(network_of(address), now) or self._rates.take("", now)
+            seconds = self._wait(network, now) or self._networks.take(network, now)
         if seconds:
             raise Failed("busy", f"too many sign-ins by {self._name} at once", hint=f"try again in {seconds} s")
+        yield
+        with self._counting:
+            self._rates.take("", self._monotonic())
+
+    def _wait(self, network: str, now: float) -> int:
+        """Seconds until there is room for one more by this network; 0: now."""
+        if not self._rates.most:
+            return 0
+        left, each_second = self._rates.left("", now), self._rates.most / MINUTE
+        if left < 1:
+            return int((1 - left) / each_second) + 1
+        mine = self._networks.most - self._networks.left(network, now)
+        over = mine + 1 - max(1, left / OF_THE_REST)
+        # Both move: what this network had is forgotten, and there is more left.
+        return 0 if over <= 0 else int(over / (self._networks.most / MINUTE + each_second / OF_THE_REST)) + 1
 
     def find(self, kid: str | None) -> dict[str, Any]:
         """The key with this id; without an id, the only key there is.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import replace
 from typing import Any, cast
 
@@ -93,35 +95,72 @@ def test_a_person_asks_so_often_within_an_hour(ca: Installation) -> None:
     ca.ask(dana, "db1", login="postgres")
 
 
+def sign_in(keys: ProviderKeys, address: str) -> None:
+    """One whose token is real."""
+    with keys.counted(address):
+        pass
+
+
+def refused(keys: ProviderKeys, address: str) -> str:
+    with pytest.raises(Failed, match="too many sign-ins by acme") as error:
+        sign_in(keys, address)
+    assert error.value.code == "busy"
+    return error.value.hint
+
+
 def test_sign_ins_of_one_provider_are_counted_by_themselves(ca: Installation) -> None:
     now = [0.0]
     issuers = {name: ca.context.providers[name] for name in ("acme", "partner")}
     keys = {name: ProviderKeys(name, issuer, lambda: now[0], most=60) for name, issuer in issuers.items()}
     for number in range(60):
-        keys["acme"].count_sign_in(f"192.0.2.{number}")
-    with pytest.raises(Failed) as error:
-        keys["acme"].count_sign_in("192.0.2.99")
-    assert (error.value.code, error.value.hint) == ("busy", "try again in 2 s")
-    keys["partner"].count_sign_in("192.0.2.1")
+        sign_in(keys["acme"], f"192.0.2.{number}")
+    assert refused(keys["acme"], "192.0.2.99") == "try again in 2 s"
+    sign_in(keys["partner"], "192.0.2.1")
     now[0] = 1.0
-    keys["acme"].count_sign_in("192.0.2.99")
+    sign_in(keys["acme"], "192.0.2.99")
 
 
 @pytest.mark.parametrize("addresses", [["192.0.2.1"], ["2001:db8::1", "2001:db8::2"]])
 def test_one_network_does_not_use_up_a_providers_sign_ins(ca: Installation, addresses: list[str]) -> None:
     keys = ProviderKeys("acme", ca.context.providers["acme"], lambda: 0.0, most=60)
     for number in range(15):
-        keys.count_sign_in(addresses[number % len(addresses)])
+        sign_in(keys, addresses[number % len(addresses)])
     for number in range(100):
-        with pytest.raises(Failed, match="too many sign-ins by acme"):
-            keys.count_sign_in(addresses[number % len(addresses)])
+        refused(keys, addresses[number % len(addresses)])
     for number in range(45):
-        keys.count_sign_in(f"198.51.100.{number}")
+        sign_in(keys, f"198.51.100.{number}")
 
 
-def test_a_sign_in_counts_before_its_token_is_verified(ca: Installation) -> None:
+@pytest.mark.parametrize("networks", [4, 12, 100])
+def test_nor_do_several_networks_together(ca: Installation, networks: int) -> None:
+    now = [0.0]
+    keys = ProviderKeys("acme", ca.context.providers["acme"], lambda: now[0], most=6000)
+    for _ in range(1500):
+        for number in range(networks):
+            with contextlib.suppress(Failed):
+                sign_in(keys, f"192.0.2.{number}")
+    hint = refused(keys, "192.0.2.1")
+    for number in range(100):
+        sign_in(keys, f"198.51.100.{number}")
+    now[0] = float(re.findall(r"\d+", hint)[0]) + 1
+    sign_in(keys, "192.0.2.1")
+
+
+def test_what_is_no_token_counts_for_its_network_and_not_for_the_provider(ca: Installation) -> None:
+    keys = ProviderKeys("acme", ca.context.providers["acme"], lambda: 0.0, most=60)
+    for number in range(15 * 8):
+        with contextlib.suppress(Invalid), keys.counted(f"192.0.2.{number % 8}"):
+            raise Invalid("bad_token", "junk")
+    refused(keys, "192.0.2.1")
+    for number in range(60):
+        sign_in(keys, f"198.51.100.{number}")
+
+
+def test_a_sign_in_by_an_id_token_that_is_real_counts(ca: Installation) -> None:
     for keys in ca.context.published.values():
         keys._rates.most = 1
+    with pytest.raises(Invalid):
+        preparations.prepare_web_login(ca.context, m.LoginWeb("acme", "junk", "nonce", "192.0.2.1"), 0)
     ca.native(ALICE)
     with pytest.raises(Failed, match="too many sign-ins by acme"):
         ca.native(ALICE)

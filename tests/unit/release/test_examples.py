@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sshjit.errors import Invalid
+from sshjit.machine_setup import MakeFile
 from sshjit_ca.operations import examples
+from sshjit_web import init_command
 
 BIN = Path(sys.executable).parent
 MADE = {"ssh-jit-ca": ("ca.toml", "providers.toml", "policy.toml"), "ssh-jit-web": ("web.toml",)}
@@ -51,6 +54,25 @@ def test_what_an_installation_is_called_goes_into_new_settings(tmp_path: Path) -
     assert (web["port"], web["proxy_hops"], web["address"]) == (443, 0, "0.0.0.0")
     assert {"tls_certificate", "tls_key"} <= web.keys()
     assert not (tmp_path / "web.db").exists()
+
+
+def test_paths_of_tls_are_escaped_for_systemd_or_refused() -> None:
+    text = init_command._tls_drop_in(Path("/etc/ssl/my %n: 50%.pem"), Path('/etc/ssl/"key"'))
+    assert "LoadCredential=tls.pem:/etc/ssl/my %%n: 50%%.pem\n" in text
+    assert 'LoadCredential=tls.key:/etc/ssl/"key"\n' in text
+    for name in ("two\nLoadCredential=x:/etc/shadow", "blank ", "\ttab", "backslash\\", "\x1b", "\u2028"):
+        for files in (("/etc/ssl/a.pem", f"/etc/ssl/{name}"), (f"/etc/ssl/{name}", "/etc/ssl/a.key")):
+            with pytest.raises(Invalid) as error:
+                init_command._tls_drop_in(*map(Path, files))
+            assert error.value.code == "bad_path"
+
+
+def test_whoever_is_not_root_is_told_a_line_that_makes_the_whole_file(tmp_path: Path) -> None:
+    """With its folder, and what stands in it: for a drop-in there is no file to copy."""
+    text = "[Service]\nLoadCredential=tls.pem:/it's/50%%\n"
+    made = MakeFile(f"{tmp_path}/a b/tls.conf", text)
+    subprocess.run(["sh", "-c", made.line.replace("-o root -g root ", "")], check=True)
+    assert (tmp_path / "a b" / "tls.conf").read_text() == text
 
 
 @pytest.mark.parametrize(

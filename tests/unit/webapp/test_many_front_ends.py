@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from sshjit_web import migrate
+from sshjit_web import drafts, migrate
 from sshjit_web.app import create_app
 from sshjit_web.drafts import Draft, Drafts
 from sshjit_web.shared_memory import SharedMemory
-from sshjit_web.store import SWEEP_EVERY, SWEEPER, PendingSignIn, Store, open_engine
+from sshjit_web.store import SWEEP_EVERY, SWEEPER, Store, open_engine
 from tests.support.in_process_ca import KEY, FrontEnd, client_of, form_token
 from tests.support.installation import ALICE
 from tests.support.postgres import Postgres, running
@@ -73,10 +73,10 @@ def test_a_session_and_the_forms_of_one_front_end_count_at_the_other(pair: tuple
 
 def test_a_sign_in_that_began_at_one_ends_at_the_other_and_only_once(stores: tuple[Store, Store]) -> None:
     one, other = stores
-    one.begin_sign_in("state", "browser", "acme", "/requests", now=NOW, expires=NOW + 600)
     with ThreadPoolExecutor(2) as threads:
-        taken = list(threads.map(lambda store: store.take_sign_in("state", "browser", "acme", now=NOW), (one, other)))
-    assert sorted(taken, key=str) == [None, PendingSignIn("acme", "/requests")]
+        taken = list(threads.map(lambda store: store.use_state("state", "acme", now=NOW, expires=NOW + 600), stores))
+    assert sorted(taken) == [False, True]
+    assert (one.is_state_used("state"), other.is_state_used("another")) == (True, False)
 
 
 def test_a_draft_that_one_keeps_the_other_finds(stores: tuple[Store, Store]) -> None:
@@ -85,6 +85,20 @@ def test_a_draft_that_one_keeps_the_other_finds(stores: tuple[Store, Store]) -> 
     assert one.keep("draft", "browser", draft, now=NOW)
     assert other.find("draft", "browser", now=NOW + 60) == draft
     assert other.find("draft", "another browser", now=NOW + 60) is None
+
+
+def test_links_that_anybody_opens_push_out_nothing_that_somebody_typed(
+    stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts, "MOST", 5)
+    monkeypatch.setattr(drafts, "COUNT_EVERY", 10)
+    kept, typed = Drafts(stores[0]), Draft("pages.ask", {}, (("host", "web1"),), "alice")
+    assert kept.keep("hers", "her browser", typed, now=NOW)
+    for number in range(100):
+        assert kept.keep(f"link-{number}", f"browser-{number}", Draft("pages.ask", {}, ()), now=NOW + number)
+    assert kept.find("hers", "her browser", now=NOW + 100) == typed
+    left = [number for number in range(100) if kept.find(f"link-{number}", f"browser-{number}", now=NOW + 100)]
+    assert left == [95, 96, 97, 98, 99]
 
 
 def test_one_front_end_at_a_time_removes_what_has_expired(stores: tuple[Store, Store]) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,11 +39,6 @@ def provider_broken(world: World) -> None:
     world.providers["acme"].page, world.providers["acme"].everywhere = (200, {}, b"<html>"), True
 
 
-def database_down(world: World) -> None:
-    with closing(sqlite3.connect(world.front.folder / "web.db")) as connection:
-        connection.execute("DROP TABLE sign_ins")
-
-
 def nothing(world: World) -> None:
     """All is well; the address itself is wrong."""
 
@@ -53,9 +46,7 @@ def nothing(world: World) -> None:
 CASES: list[tuple[str, Callable[[World], None], int]] = [
     ("/auth/acme/start", provider_down, 502),
     ("/auth/acme/start", provider_broken, 502),
-    ("/auth/acme/start", database_down, 503),
     ("/auth/acme/end", provider_down, 502),
-    ("/auth/acme/callback", database_down, 503),
     ("/auth/acme/callback", nothing, 400),
     ("/auth/acme/failed", nothing, 400),
     ("/auth/acme/icon", nothing, 404),

@@ -75,7 +75,7 @@ def serving(
     unread: int = 30,
     wait: float = WAIT_TIME,
     head: float = HEAD_TIME,
-    hops: int | str = 1,
+    hops: int | str = 0,
     files: int = 0,
 ) -> Iterator[Running]:
     (port,) = free_ports(1)
@@ -111,6 +111,13 @@ def server(tmp_path: Path) -> Iterator[Running]:
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One for all that do not keep its threads."""
     with serving(tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def behind_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One behind a proxy."""
+    with serving(tmp_path_factory.mktemp("server"), hops=1) as made:
         yield made
 
 
@@ -337,7 +344,7 @@ def given_in(text: bytes) -> dict[str, Any]:
     return found
 
 
-def test_what_a_view_is_given(idle: Running) -> None:
+def test_what_a_view_is_given(behind_one: Running) -> None:
     lines = [
         "POST /a%20b/%C3%A4/%ff?q=%20x HTTP/1.1",
         "Host: example.com:81",
@@ -351,7 +358,7 @@ def test_what_a_view_is_given(idle: Running) -> None:
         "Transfer-Encoding: chunked",
         "Connection: close",
     ]
-    with idle.send("\r\n".join(lines) + "\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n") as channel:
+    with behind_one.send("\r\n".join(lines) + "\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n") as channel:
         given = given_in(whole(channel))
     assert given["body"] == "abcde"
     expected = {
@@ -365,7 +372,7 @@ def test_what_a_view_is_given(idle: Running) -> None:
         "HTTP_X_TWO": "1,2",
         "REMOTE_ADDR": "192.0.2.3",
         "SERVER_NAME": "127.0.0.1",
-        "SERVER_PORT": str(idle.port),
+        "SERVER_PORT": str(behind_one.port),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.url_scheme": "http",
     }
@@ -413,12 +420,24 @@ def test_an_address_is_what_werkzeug_says(forwarded: str | None, hops: int) -> N
 
 
 @pytest.mark.parametrize("line", ["\xff, 192.0.2.9", "\xff"])
-def test_a_forwarded_address_that_cannot_be_read_is_not_our_proxys_own(idle: Running, line: str) -> None:
+def test_a_forwarded_address_that_cannot_be_read_is_not_our_proxys_own(behind_one: Running, line: str) -> None:
     """A line to which our proxy added its part: Granian drops all of it for what is not ASCII."""
-    with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: {line}\r\n\r\n") as channel:
-        assert whole(channel).startswith(b"HTTP/1.1 400")
-    with idle.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: {line}\r\n\r\n") as channel:
+    for header in (f"X-Forwarded-For: {line}", f"X: {line}", "X-Forwarded-For:", "X-Forwarded-For: ,"):
+        with behind_one.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\n\r\n") as channel:
+            text = whole(channel)
+        assert text.startswith(b"HTTP/1.1 400"), header
+        assert b"X-Forwarded-For is missing" in text, header
+    line = f"X: {line}\r\nX-Forwarded-For: 192.0.2.9"
+    with behind_one.send(f"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{line}\r\n\r\n") as channel:
         assert whole(channel).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_proxy_asks_for_itself_how_we_are(behind_one: Running, behind_trusted: Running, path: str) -> None:
+    """Health checks of proxies add no header."""
+    for server in (behind_one, behind_trusted):
+        with server.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as channel:
+            assert whole(channel).startswith(b"HTTP/1.1 200"), path
 
 
 @pytest.mark.parametrize(
@@ -431,7 +450,7 @@ def test_a_forwarded_address_that_cannot_be_read_is_not_our_proxys_own(idle: Run
         (("\xff, 192.0.2.9, 192.0.2.1",), 400),
         (("\xff, 192.0.2.9", "", "192.0.2.1"), 400),
         (("192.0.2.1",), 400),
-        ((), 200),
+        ((), 400),
     ],
 )
 def test_behind_two_proxies_a_line_that_cannot_be_read_is_no_other_address(
@@ -443,7 +462,7 @@ def test_behind_two_proxies_a_line_that_cannot_be_read_is_no_other_address(
         text = whole(channel)
     assert int(text.split()[1]) == status
     if status == 200:
-        assert given_in(text)["REMOTE_ADDR"] == ("192.0.2.9" if lines else "127.0.0.1")
+        assert given_in(text)["REMOTE_ADDR"] == "192.0.2.9"
     with behind_two.send("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n") as channel:
         assert first_line(channel) == b"HTTP/1.1 200 OK", "whoever watches asks the inner proxy"
 
@@ -458,8 +477,21 @@ def behind_trusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 @pytest.mark.parametrize(
     ("lines", "address"),
     [
-        ((), "127.0.0.1"),
+        ((), None),
+        (("",), None),
         (("192.0.2.9",), "192.0.2.9"),
+        (("192.0.2.9:4711",), "192.0.2.9"),
+        (("2001:db8:2::7",), "2001:db8:2::7"),
+        (("[2001:db8:2::7]",), "2001:db8:2::7"),
+        (("[2001:db8:2::7]:443",), "2001:db8:2::7"),
+        (("2001:0DB8:2:0::7",), "2001:db8:2::7"),
+        (("::ffff:192.0.2.9",), "192.0.2.9"),
+        (("[::ffff:192.0.2.9]:443",), "192.0.2.9"),
+        (("fe80::7%eth0",), "fe80::7"),
+        (("192.0.2.9:",), "192.0.2.9"),
+        (("[2001:db8:1::9]:1",), None),
+        (("[]",), None),
+        (("[2001:db8:2::7",), "2001:db8:2::7"),
         (("203.0.113.5, 192.0.2.9, 10.1.2.3",), "192.0.2.9"),
         (("10.0.0.9, 192.0.2.9:4711", "10.0.0.1"), "192.0.2.9"),
         (("[2001:db8:2::7]:50312, [2001:db8:1::1]:80",), "2001:db8:2::7"),

@@ -286,11 +286,13 @@ def test_a_write_that_failed_is_a_trouble_until_one_succeeds(world: FrontEnd) ->
     assert readiness(world) == (200, [])
     with no_sign_in_is_written(world):
         with pytest.raises(Failed):
-            world.store.begin_sign_in("state", "browser", "acme", "/", now=0, expires=1)
+            world.store.use_state("state", "acme", now=0, expires=1)
         assert readiness(world) == UNWRITTEN
         assert readiness(world) == UNWRITTEN
     assert readiness(world) == (200, [])
-    assert world.store.take_sign_in("", "", "", now=-1) is None, "nothing is left of the trial"
+    with world.store.engine.connect() as connection:
+        left = connection.exec_driver_sql("SELECT count(*) FROM sign_ins").scalar()
+    assert left == 0, "nothing is left of the trial"
 
 
 def test_nor_is_a_database_ready_that_nobody_has_tried_to_write(

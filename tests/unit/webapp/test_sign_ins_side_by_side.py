@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -53,9 +53,74 @@ def test_an_abandoned_sign_in_is_over_after_ten_minutes_and_leaves_nothing(world
     page = browser.get(back, follow_redirects=True)
     assert (page.status_code, code_of(page)) == (400, "sign_in_over")
     world.front.ca.later(600)
-    world.at_provider(world.browser())
+    world.signed_in()
+    assert rows(world, "sign_ins") == 1, "that one alone"
+
+
+def rows(world: World, table: str) -> int:
     with closing(sqlite3.connect(world.front.folder / "web.db")) as connection:
-        assert connection.execute("SELECT count(*) FROM sign_ins").fetchone() == (1,), "that one alone"
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own word
+
+
+def test_sign_ins_that_strangers_begin_take_no_room_from_anybodys(world: World) -> None:
+    """Where nothing is kept, a flood ends nobody's sign-in, and no share of anything is used up."""
+    alice = world.browser()
+    back = world.at_provider(alice, target="/requests/new?host=web1")
+    stranger = world.browser()
+    for number in range(300):
+        stranger.get("/auth/acme/start", query_string={"next": f"/requests/new?host={number}"})
+        code = f"/auth/acme/callback?code=junk&state={parse_qs(urlsplit(back).query)['state'][0]}"
+        world.browser().get(code)
+    assert rows(world, "sign_ins") == 0
+    assert alice.get(back).location == "/requests/new?host=web1"
+    assert rows(world, "sign_ins") == 1, "one that ended in a session"
+
+
+def test_a_state_counts_once_however_it_is_spelled(world: World) -> None:
+    browser = world.browser()
+    back = world.at_provider(browser)
+    state = parse_qs(urlsplit(back).query)["state"][0]
+    last = {"A": "B", "Q": "R", "g": "h", "w": "x"}.get(state[-1])
+    spellings = [f"{state[:9]}.{state[9:]}", f"{state}=", f" {state}", *([state[:-1] + last] if last else [])]
+    for spelling in spellings:
+        page = browser.get(back.replace(state, spelling), follow_redirects=True)
+        assert (page.status_code, code_of(page)) == (400, "sign_in_over"), spelling
+    assert browser.get(back).location == "/requests"
+    assert code_of(browser.get(back, follow_redirects=True)) == "sign_in_over"
+
+
+def test_two_answers_by_one_state_at_the_same_time_open_one_session(world: World) -> None:
+    """A provider that took a code twice would still open one."""
+    browser = world.browser()
+    back = world.at_provider(browser)
+    acme = world.providers["acme"]
+    codes = dict(acme.codes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(world.front.store), "is_state_used", lambda *_: False)  # as the other one saw it
+        assert browser.get(back).location == "/requests"
+        acme.codes.update(codes)
+        assert code_of(browser.get(back, follow_redirects=True)) == "sign_in_over"
+
+
+def test_a_provider_does_not_read_where_a_sign_in_leads(world: World) -> None:
+    states = [
+        parse_qs(urlsplit(world.at_provider(world.browser(), target="/requests/new?reason=secret")).query)["state"]
+        for _ in range(2)
+    ]
+    assert states[0] != states[1]
+    for (state,) in states:
+        assert b"secret" not in urlsafe_b64decode(state + "==")
+
+
+def test_a_front_end_without_its_database_sends_people_on_and_then_says_so(world: World) -> None:
+    browser = world.browser()
+    back = world.at_provider(browser)
+    with closing(sqlite3.connect(world.front.folder / "web.db")) as connection:
+        connection.execute("DROP TABLE sign_ins")
+    assert browser.get("/auth/acme/start").status_code == 303
+    page = browser.get(back, follow_redirects=True)
+    assert (page.status_code, code_of(page)) == (503, "database_down")
+    assert "login" not in world.front.ca.kinds(), "no login that nobody has"
 
 
 def test_a_sign_in_link_sent_to_another_person_signs_nobody_in_for_the_sender(world: World) -> None:

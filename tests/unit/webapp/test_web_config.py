@@ -14,9 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import config, migrate
-from sshjit_web import store as store_module
 from sshjit_web.schema import METADATA
-from sshjit_web.store import Store, open_engine
+from sshjit_web.store import ANSWER, Store, open_engine
 from tests.support.in_process_ca import config_text
 
 
@@ -127,7 +126,7 @@ def test_the_database_holds_no_token(tmp_path: Path) -> None:
     migrate.upgrade(engine)
     store = Store(engine)
     store.add_session("a-token-secret", "api", "login-1", now=0, expires=100)
-    store.begin_sign_in("a-state-secret", "a-browser-secret", "acme", "/requests", now=0, expires=100)
+    assert store.use_state("a-state-secret", "acme", now=0, expires=100)
     assert store.find_session("a-token-secret", "api", now=1) == "login-1"
     store.close()
     with sqlite3.connect(tmp_path / "web.db") as raw:
@@ -137,29 +136,12 @@ def test_the_database_holds_no_token(tmp_path: Path) -> None:
     assert "secret" not in dump
 
 
-def test_sign_ins_that_anybody_begins_are_no_more_than_are_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store_module, "MOST_SIGN_INS", 5)
-    monkeypatch.setattr(store_module, "COUNT_EVERY", 10)
-    engine = open_engine(f"sqlite:///{tmp_path}/web.db")
-    migrate.upgrade(engine)
-    store = Store(engine)
-    for number in range(100):
-        store.begin_sign_in(f"state-{number}", "browser", "acme", "/requests", now=number, expires=number + 600)
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM sign_ins").scalar() == 5
-    assert store.take_sign_in("state-99", "browser", "acme", now=100) is not None
-    assert store.take_sign_in("state-94", "browser", "acme", now=100) is None
-    store.close()
-
-
 def test_what_has_expired_is_swept(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/web.db")
     migrate.upgrade(engine)
     store = Store(engine)
     for number in range(50):
-        store.begin_sign_in(f"state-{number}", "b", "acme", "/", now=1000, expires=1600)
+        assert store.use_state(f"state-{number}", "acme", now=1000, expires=1600)
     store.add_session("t", "page", "login-1", now=2000, expires=3000)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM sign_ins").scalar() == 0
@@ -193,7 +175,7 @@ def test_sqlite_keeps_what_was_answered_and_waits_for_another_writer_no_longer_t
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "busy_timeout")
         ]
-    assert values == ["wal", 2, store_module.ANSWER * 1000]
+    assert values == ["wal", 2, ANSWER * 1000]
     engine.dispose()
 
 

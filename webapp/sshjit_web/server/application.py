@@ -17,8 +17,8 @@ from sshjit.supervisor import Supervisor
 from sshjit_web import ca_client
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.gateway import Answer, Gateway, Head, plain_path, wait_preferred
+from sshjit_web.proxies import FOR_PROXIES, NO_PROXIES, Proxies
 from sshjit_web.proxies import HEADER as FORWARDED
-from sshjit_web.proxies import NO_PROXIES, Proxies
 from sshjit_web.security import MAX_BODY
 from sshjit_web.server import connections, long_polls, wsgi
 from sshjit_web.server.admission import Admission
@@ -113,7 +113,8 @@ class Application:
                 self._send(head, protocol, answer)
             return
         try:
-            self._proxies.require_client(_peer(scope), _forwarded(scope))
+            if head.path not in FOR_PROXIES:
+                self._proxies.require_client(_peer(scope), _forwarded(scope))
             if self._admission is not None:
                 self._admission.admit(head)
             body, too_large = await self._body(scope, protocol, head)
