@@ -18,7 +18,7 @@ demo: setup ## play the main job on real parts, and look around afterwards
 	@exec $(python) -m demo
 
 test: setup ## run every test, with the time per folder
-	@exec $(python) tests/run.py --install --jobs 4
+	@exec $(python) tests/run.py --install --jobs 4 --slowest 25
 
 test-install: setup ## docs/install.md, packages, image, units, joining, sessions, roles on Debian roots: as root, 20 min
 	@$(python) tests/packages.py --booting
