@@ -96,7 +96,9 @@ RETRY = 10
 
 
 def status_of(error: SshJitError) -> int:
-    """The HTTP status of an error (``docs/protocol.md``)."""
+    """The HTTP status of an error (``docs/protocol.md``). A list that is too long is no shorter later: it is no 429."""
+    if error.code == "too_many" and error.family == "invalid":
+        return 400
     return _BY_CODE.get(error.code) or _BY_FAMILY[error.family]
 
 
@@ -152,7 +154,7 @@ def _unexpected(error: Exception) -> AnyResponse:
     return _json(ours, 500) if _wants_json() else page(ours, 500)
 
 
-_MACHINES = ("/api/", "/log/", "/bundle", "/healthz", "/readyz")
+_MACHINES = ("/api/", "/host/", "/log/", "/bundle", "/healthz", "/readyz", "/.well-known/")
 
 
 def is_for_programs(path: str) -> bool:

@@ -207,6 +207,7 @@ def test_t53_hosts_are_kept_with_signatures(world: FrontEnd) -> None:
         (Refused("review_overdue", "x"), 403),
         (Refused("nobody_can_approve", "x"), 403),
         (Refused("too_many", "x"), 429),
+        (Invalid("too_many", "a list is too long"), 400),
         (Failed("ca_down", "x"), 503),
     ],
 )
