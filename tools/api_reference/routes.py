@@ -1,8 +1,4 @@
-"""``python -m tools.api_reference``: writes ``docs/api.md``, the reference of the front end's HTTP API.
-
-It is made of the views and of the classes that they read and answer, so it says what they say; a test compares it with
-what is made here.
-"""
+"""The routes of the front end's HTTP API, as the source of its views says them."""
 
 from __future__ import annotations
 
@@ -10,49 +6,53 @@ import ast
 import dataclasses
 import inspect
 import re
-import sys
-import textwrap
 import typing
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
 from sshjit import ca_protocol, host_program
 from sshjit.api import ask, bodies, session, sign_in
-from sshjit_web import api, public, security_txt
+from sshjit_web import public, security_txt
 from sshjit_web.api import account, hosts, locks, requests
 
-OUTPUT = Path(__file__).resolve().parents[1] / "docs/api.md"
 PREFIXES = {"blueprint": "/api/v1", "host_blueprint": "/api/v1/host"}
 _METHODS = {"get", "post", "put", "delete", "patch"}
 _NAMED = {"host_program.PATH": host_program.PATH, "security_txt.PATH": security_txt.PATH}
 """Paths that a view does not spell out."""
 _CLASSES = (ca_protocol, ask, bodies, session, sign_in)
-_HEAD = """# The HTTP API
+_REPLIES = {"whoami": "LoginView"}
+"""Of views whose source does not name it."""
 
-Made of the program by `python -m tools.api_reference`; do not change it by hand. What it means in full, errors,
-versions and signatures are in [protocol.md](protocol.md).
 
-Bodies are JSON objects (`Content-Type: application/json`). A field that is not known is refused; one with a default may
-be left out. A caller says which version it speaks in `Ssh-Jit-Version`
-([how formats grow](protocol.md#8-how-formats-grow)). *Token*: it takes `Authorization: Bearer`, which
-`POST /api/v1/login` answers. Times are seconds since 1970, UTC; durations are seconds.
-"""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the query. ``words``: what it may be; empty for any text, or any ``number``."""
+
+    name: str
+    number: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Route:
-    """A route, as its view says it. ``body`` and ``reply`` are names of classes, or empty."""
+    """A route, as its view says it. ``body`` and ``reply`` are names of classes, or empty.
 
+    ``statuses``: what a good answer may have; ``media``: what it is, where it is no object; ``may_lack``: whether there
+    may be nothing at this address.
+    """
+
+    view: str
     method: str
     path: str
     text: str
     body: str
     reply: str
-    status: str
-    query: tuple[str, ...]
+    statuses: tuple[str, ...]
+    query: tuple[Parameter, ...]
     token: bool
+    media: str
+    may_lack: bool
 
 
 def routes() -> list[Route]:
@@ -61,6 +61,31 @@ def routes() -> list[Route]:
     return [
         route for module, prefixes in (*modules, (public, {"blueprint": ""})) for route in _routes(module, prefixes)
     ]
+
+
+def class_named(name: str) -> type:
+    """The class of a body or an answer."""
+    cls: type = next(vars(module)[name] for module in _CLASSES if name in vars(module))
+    return cls
+
+
+def closure(names: Iterable[str]) -> list[type]:
+    """The classes of these names, and those in their fields, by name."""
+    known: dict[str, type] = {}
+    waiting = [class_named(name) for name in names]
+    while waiting:
+        cls = waiting.pop()
+        if cls.__name__ not in known:
+            known[cls.__name__] = cls
+            hints = typing.get_type_hints(cls)
+            waiting += [inner for field in dataclasses.fields(cls) for inner in _inside(hints[field.name])]
+    return [known[name] for name in sorted(known)]
+
+
+def _inside(kind: Any) -> list[type]:
+    if dataclasses.is_dataclass(kind):
+        return [typing.cast("type", kind)]
+    return [inner for part in typing.get_args(kind) for inner in _inside(part)]
 
 
 def _routes(module: ModuleType, prefixes: dict[str, str]) -> Iterator[Route]:
@@ -73,41 +98,61 @@ def _routes(module: ModuleType, prefixes: dict[str, str]) -> Iterator[Route]:
                     name in prefixes and method in _METHODS
                 ):
                     where = str(path.value) if isinstance(path, ast.Constant) else _NAMED[ast.unparse(path)]
-                    yield _route(node, method.upper(), prefixes[name] + where)
+                    yield _route(module, node, method.upper(), prefixes[name] + where)
 
 
-def _route(node: ast.FunctionDef, method: str, path: str) -> Route:
+def _route(module: ModuleType, node: ast.FunctionDef, method: str, path: str) -> Route:
     calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)]
-    named = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+    named, source = {_called(call) for call in calls}, ast.unparse(node)
     body = next((_name(call.args[0]) for call in calls if _called(call) == "body"), "")
-    reply = next(filter(None, map(_reply, calls)), "") or _REPLIES.get(node.name, "")
-    query = [
-        str(call.args[0].value)
-        for call in calls
-        if _called(call) in ("number", "choice") and isinstance(call.args[0], ast.Constant)
-    ]
-    query += re.findall(r"request\.args\.get\('(\w+)'\)", ast.unparse(node))
-    query += ["limit"] if "limit" in named else []
-    if "_asked" in named:
-        status = "201, or 200 for one that waits already or is to be signed first"
-    else:
-        codes = re.findall(r"status=(\d{3})|, (20\d)\)", ast.unparse(node))
-        status = next((first or second for first, second in codes if (first or second) != "304"), "200")
-    text = " ".join((ast.get_docstring(node) or "").split()).replace("``", "`")
     where = path.replace("<request_id>", "ID").replace("<", "{").replace(">", "}").replace("path:", "")
-    token = bool({"login_id", "bearer"} & named)
-    return Route(method, where, text, body, reply, status, tuple(dict.fromkeys(query)), token)
+    media = re.search(r"(?:mimetype|content_type)='([\w/-]+)", source)
+    return Route(
+        view=node.name,
+        method=method,
+        path=where,
+        text=" ".join((ast.get_docstring(node) or "").split()).replace("``", "`"),
+        body=body,
+        reply=next(filter(None, map(_reply, calls)), "") or _REPLIES.get(node.name, ""),
+        statuses=_statuses(named, source),
+        query=tuple({parameter.name: parameter for parameter in _query(module, calls, source)}.values()),
+        token=bool({"login_id", "bearer"} & named),
+        media=media[1] if media else "",
+        may_lack="abort" in named,
+    )
 
 
-_REPLIES = {"whoami": "LoginView"}
-"""Of views whose source does not name it."""
+def _statuses(named: set[str], source: str) -> tuple[str, ...]:
+    if "_asked" in named:
+        return "201", "200"
+    if either := re.search(r"status=(\d{3}) if \w+ else (\d{3})", source):
+        return either[1], either[2]
+    codes = re.findall(r"status=(\d{3})|, (20\d)\)", source)
+    usual = next((first or second for first, second in codes if (first or second) != "304"), "200")
+    return (usual, "304") if "304" in source or "make_conditional" in source else (usual,)
+
+
+def _query(module: ModuleType, calls: list[ast.Call], source: str) -> Iterator[Parameter]:
+    for call in calls:
+        match call:
+            case ast.Call(func=ast.Name(id="number"), args=[ast.Constant(value=str(name))]):
+                yield Parameter(name, number=True)
+            case ast.Call(func=ast.Name(id="choice"), args=[ast.Constant(value=str(name)), ast.Name(id=among)]):
+                words = vars(module)[among]
+                yield Parameter(name, words=tuple(str(word) for word in typing.get_args(words) or words))
+            case ast.Call(func=ast.Name(id="limit")):
+                yield Parameter("limit", number=True)
+            case _:
+                pass
+    for name in re.findall(r"request\.args\.get\('(\w+)'\)", source):
+        yield Parameter(name)
 
 
 def _reply(call: ast.Call) -> str:
     """The class that a call answers, or of which it answers a part; else empty."""
     match call:
         case ast.Call(func=ast.Name(id="carried"), args=[_, ast.Name(id=name), ast.Constant(value=str(part))]):
-            return str(typing.get_type_hints(_class(name))[part].__name__)
+            return str(typing.get_type_hints(class_named(name))[part].__name__)
         case ast.Call(func=ast.Name(id="carried"), args=[_, ast.Name(id=name)]):
             return name
         case ast.Call(func=ast.Name(id="answer"), args=[ast.Call(func=ast.Name(id=name)), *_]):
@@ -126,85 +171,3 @@ def _called(call: ast.Call) -> str:
 
 def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def text() -> str:
-    """All of the file."""
-    lines = [_HEAD, "## Routes", "", "| route | | body | answer |", "|---|---|---|---|"]
-    known = routes()
-    for route in known:
-        query = f"?{'=&'.join(route.query)}=" if route.query else ""
-        what = f"{'*Token.* ' if route.token else ''}{route.text}".replace("|", "\\|")
-        answer = f"{route.status}{f' {_linked(route.reply)}' if route.reply else ''}"
-        lines.append(f"| `{route.method} {route.path}{query}` | {what} | {_linked(route.body) or 'none'} | {answer} |")
-    lines += ["", "## Objects", ""]
-    for cls in _closure(name for route in known for name in (route.body, route.reply) if name):
-        lines += _described(cls)
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _linked(name: str) -> str:
-    return f"[{name}](#{name.lower()})" if name else ""
-
-
-def _closure(names: Iterator[str]) -> list[type]:
-    """The classes of these names, and those in their fields, by name."""
-    found: dict[str, type] = {}
-    waiting = [_class(name) for name in names]
-    while waiting:
-        cls = waiting.pop()
-        if cls.__name__ not in found:
-            found[cls.__name__] = cls
-            hints = typing.get_type_hints(cls)
-            waiting += [inner for field in dataclasses.fields(cls) for inner in _inside(hints[field.name])]
-    return [found[name] for name in sorted(found)]
-
-
-def _class(name: str) -> type:
-    cls: type = next(vars(module)[name] for module in _CLASSES if name in vars(module))
-    return cls
-
-
-def _inside(kind: Any) -> list[type]:
-    if dataclasses.is_dataclass(kind):
-        return [typing.cast("type", kind)]
-    return [inner for part in typing.get_args(kind) for inner in _inside(part)]
-
-
-def _described(cls: type) -> list[str]:
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class
-    about = {
-        first.target.id: (ast.unparse(first.annotation), _text(second))
-        for first, second in zip(body.body, [*body.body[1:], ast.Pass()], strict=True)
-        if isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name)
-    }
-    lines = [f"### {cls.__name__}", "", " ".join((ast.get_docstring(body) or "").split()).replace("``", "`"), ""]
-    lines += ["| field | type | |", "|---|---|---|"]
-    for field in dataclasses.fields(cls):
-        kind, what = about.get(field.name, ("", ""))
-        since = field.metadata.get("since", 1)
-        more = [f"since version {since}"] if since > 1 else []
-        more += [] if field.default is dataclasses.MISSING else [f"default `{field.default!r}`"]
-        what = " ".join(filter(None, (what, f"({', '.join(more)})" if more else "")))
-        lines.append(f"| `{field.name}` | `{kind}` | {what} |".replace(" | | ", " / ").replace("` |  |", "` | |"))
-    return [*lines, ""]
-
-
-def _text(node: ast.stmt) -> str:
-    match node:
-        case ast.Expr(value=ast.Constant(value=str(said))):
-            return " ".join(said.split()).replace("``", "`").replace("|", "\\|")
-        case _:
-            return ""
-
-
-def main() -> int:
-    """Writes it."""
-    assert api  # noqa: S101 - registers the views
-    OUTPUT.write_text(text())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

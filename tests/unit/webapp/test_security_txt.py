@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -52,25 +51,3 @@ def test_a_signed_file_and_one_of_windows_are_read() -> None:
     signed = f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{TEXT}-----BEGIN PGP SIGNATURE-----\n\nabc\n"
     assert parse(signed, "x").text == signed
     assert parse(TEXT.replace("\n", "\r\n"), "x").expires == 1893456000
-
-
-def test_the_api_reference_is_what_the_program_says(world: FrontEnd) -> None:
-    """``python -m tools.api_reference`` writes it anew."""
-    from tools import api_reference
-
-    written = api_reference.OUTPUT.read_text()
-    assert written == api_reference.text(), "run: python -m tools.api_reference"
-    served = {
-        (method, str(rule))
-        for rule in world.app.url_map.iter_rules()
-        if rule.endpoint.partition(".")[0] in {"api", "host_api", "public"}
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    assert len(served) == len(api_reference.routes()) > 35
-
-
-def test_the_reference_names_every_object_that_it_links_to() -> None:
-    text = Path(__file__).parents[3].joinpath("docs/api.md").read_text()
-    links = {part.partition(")")[0] for part in text.split("](#")[1:]}
-    headings = {line.removeprefix("### ").lower() for line in text.splitlines() if line.startswith("### ")}
-    assert links <= headings
