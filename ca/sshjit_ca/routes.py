@@ -100,6 +100,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.Lock: Route(BOTH, locks.lock),
     m.Unlock: Route(BOTH, locks.unlock),
     m.ReadLocks: Route(BOTH, locks.read_locks),
+    m.ReadReach: Route(BOTH, locks.read_reach),
     # hosts
     m.AddHost: Route(BOTH, hosts.add_host),
     m.InviteHost: Route(ADMIN, hosts.invite_host),
@@ -144,6 +145,7 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RetireKey), _ANY_TROUBLE),
     **dict.fromkeys((m.RemoveHost, m.LeaveHost, m.EndInvitation, m.ReadInvitations), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
+    m.ReadReach: _ANY_TROUBLE,
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadCosigned, m.ReadProof), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadBundle, m.ReadPolicy, m.Health, m.ReadMetrics, m.Status), _ANY_TROUBLE),
     m.ReadPolicies: _ANY_TROUBLE,
@@ -160,6 +162,6 @@ While the database does not answer: what reads what the CA holds in memory.
 A bundle is among it, since hosts learn from it what was revoked. Whatever gives somebody something waits.
 """
 
-_FROM_MEMORY = (m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys, m.ReadHardwareKeys)
-_OF_ITSELF = (m.Explain, m.Health, m.ReadMetrics, m.Status)
+_FROM_MEMORY = (m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadReach, m.ReadKeys)
+_OF_ITSELF = (m.ReadHardwareKeys, m.Explain, m.Health, m.ReadMetrics, m.Status)
 DESPITE |= {kind: DESPITE[kind] | {"database_silent"} for kind in (*_FROM_MEMORY, *_OF_ITSELF)}

@@ -97,11 +97,31 @@ class RequestReply(Reply):
 
 
 @dataclass(frozen=True, slots=True)
+class QueuedView:
+    """What an approver sees of a waiting request in the queue, besides the request: for whom, and who asks how."""
+
+    request: str
+    because: tuple[str, ...]
+    """The roles for which the reader is asked."""
+    signature_needed: bool
+    """As in ``RequestReply``."""
+    signed_in: int | None
+    """When the sign-in that asked began; ``None``: nothing of it is known any more."""
+    auth_time: int | None
+    mfa: bool
+    workload: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RequestsReply(Reply):
-    """Requests, newest first."""
+    """Requests, newest first, or as they were asked for."""
 
     requests: tuple[RequestView, ...]
     next: int | None = None
     """Where to go on (as ``before``); ``None``: nothing more is there to look at."""
     next_after: str = wire.added(2, default="")
     """Where in that second (as ``after``); empty where the page goes to the end of it."""
+    queued: tuple[QueuedView, ...] = wire.added(2, default=())
+    """Of the queue in the order ``urgent``: one for each request, in the same order."""
+    total: int | None = wire.added(2, default=None)
+    """Of the queue in the order ``urgent``: how many requests there are on all pages together."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sshjit import wire
 from sshjit.api.bodies import LockKind
 from sshjit.api.message import Reply
 from sshjit.api.views import RequestView
@@ -39,6 +40,24 @@ class LocksReply(Reply):
     """The locks in force, oldest first."""
 
     locks: tuple[LockView, ...]
+    people: tuple[str, ...] = wire.added(2, default=())
+    """Who is signed in now, as ``Lock`` takes a person (``provider/address``), by name; for people who may lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReachReply(Reply):
+    """What a lock would fall on, and what it would end."""
+
+    title: str
+    """What would be locked, for people: ``alice (acme)``."""
+    requests: tuple[RequestView, ...]
+    """Grants that it would revoke, 50 at most."""
+    grants: int
+    """How many there are."""
+    logins: int
+    certificates: int
+    locked_by: str
+    """The id of the lock that is on it already; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sshjit.api.bodies import LockKind
-from sshjit.api.locks import LockReply, LocksReply, RevokeReply
+from sshjit.api.locks import LockReply, LocksReply, ReachReply, RevokeReply
 from sshjit.api.message import Message
 from sshjit.limits import Id
 
@@ -44,3 +44,13 @@ class ReadLocks(Message, answer=LocksReply):
     """The locks in force. Over the web socket it needs the permission ``lock``, ``unlock`` or ``audit``."""
 
     login_id: Id | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReach(Message, answer=ReachReply):
+    """What a lock would fall on, before somebody sets it. It needs what ``Lock`` needs, and changes nothing."""
+
+    login_id: Id | None
+    kind: LockKind
+    target: str | None
+    """As in ``Lock``."""

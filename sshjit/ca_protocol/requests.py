@@ -143,7 +143,7 @@ class ReadRequest(Message, answer=RequestReply):
 
 @dataclass(frozen=True, slots=True)
 class ReadRequests(Message, answer=RequestsReply):
-    """Requests, newest first.
+    """Requests, newest first unless ``order`` says otherwise.
 
     ``mine``: the person's own; ``approve``: those that it could approve now; ``review``: break-glass that it could
     review, which needs the permission ``review``; ``all``: needs the permission ``audit``.
@@ -163,3 +163,6 @@ class ReadRequests(Message, answer=RequestsReply):
     after: Id | None = wire.added(2, default=None)
     """Of the requests of the second ``before``, those that come after this one (the ``next_after`` of the page before)
     are wanted too; empty on the first page. Where it is missing, a page goes on to the end of its last second."""
+    order: Literal["newest", "urgent"] = wire.added(2, default="newest")
+    """``urgent``, of ``approve`` alone: those that expire first come first, with ``queued`` and ``total``. Then
+    ``before`` and ``after`` are the moment at which the last one of the page before expires, and its id."""

@@ -42,17 +42,15 @@ def seen(site: Site, request: dict[str, Any]) -> dict[str, Any]:
     return first
 
 
-@pytest.mark.parametrize(
-    ("kind", "code", "state"), [("db", "wrong_state", "approved"), ("vault", "already_decided", "pending")]
-)
-def test_t24_of_one_approvers_clicks_one_counts(site: Site, kind: str, code: str, state: str) -> None:
-    """Where one approval is enough the other click finds it approved, where two are needed it finds itself."""
+@pytest.mark.parametrize(("kind", "state"), [("db", "approved"), ("vault", "pending")])
+def test_t24_of_one_approvers_clicks_one_counts(site: Site, kind: str, state: str) -> None:
+    """Every click succeeds; one is recorded, whether one approval is enough or two are needed."""
     requests = []
     for number in range(ROUNDS):
         fronts = ((0, 0), (0, 1), (1, 1), (0, 1, 0, 1))[number % 4]
         request = site.asked(DANA, site.host(kind))
         said = race(site, request, *((BOB, front, "approve") for front in fronts))
-        assert answers(said) == [(200, ""), *[(409, code)] * (len(fronts) - 1)]
+        assert answers(said) == [(200, "")] * len(fronts)
         assert seen(site, request)["state"] == state
         requests.append(request)
     history = site.history()
@@ -105,11 +103,7 @@ def test_t22_t24_two_approvers_at_once_open_it_once(site: Site) -> None:
         requests.append((request, 1))
         request = site.asked(DANA, site.host("vault"))
         clicks = tuple((person, front, "approve") for person in (BOB, ERIN) for front in (0, 1))
-        assert answers(race(site, request, *clicks)) in (
-            [(200, ""), (200, ""), (409, first), (409, second)]
-            for first in ("already_decided", "wrong_state")
-            for second in ("already_decided", "wrong_state")
-        )
+        assert answers(race(site, request, *clicks)) == [(200, "")] * 4
         assert [each["missing"] for each in seen(site, request)["steps"]] == [0]
         requests.append((request, 2))
     history = site.history()

@@ -49,6 +49,7 @@ class Decider:
 
     def __init__(self, context: Context, login: Login) -> None:
         self._context = context
+        self.subject = login.opened.subject
         self._me = context.person(login.opened.subject)
         self._others: dict[str, bool] = {}
         """Requester -> whether that is, by no link, the person."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from sshjit import names, requests
 from sshjit.api.views import RequestState
 from sshjit.errors import Invalid
@@ -85,6 +87,16 @@ def close_extensions(context: Context, grant: Request, state: RequestState, by: 
             context.record(Closed(extension.id, RequestState.CANCELLED, by, reason))
         elif standing is RequestState.APPROVED:
             context.record(Closed(extension.id, state, by, reason))
+
+
+def certificates_alive(context: Context, grants: Sequence[Request], logins: Iterable[str]) -> int:
+    """How many certificates live that were drawn from these grants, or by these sign-ins."""
+    ids, drawn_by = {grant.id for grant in grants}, frozenset(logins)
+    return sum(
+        each.valid_before > context.now and serial not in context.state.revoked
+        for serial, each in context.state.certificates.items()
+        if each.request in ids or each.login_id in drawn_by
+    )
 
 
 def _certificates(context: Context, request: Request) -> list[Certificate]:

@@ -25,7 +25,7 @@ from sshjit_ca.state import Login, locks
 
 
 def approve(context: Context, message: Approve) -> RequestReply:
-    """One more yes; with the last that was missing the window opens.
+    """One more yes; with the last that was missing the window opens. The same yes once more changes nothing.
 
     Raises:
         Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``policy_changed``,
@@ -33,6 +33,8 @@ def approve(context: Context, message: Approve) -> RequestReply:
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
+    if (answered := _answered(context, message, "approve")) is not None:
+        return answered
     login, request = _approver(context, message.login_id, message.request)
     locks.refuse_new(context.state, context.on_the_way(request))
     locks.refuse_person(context.state, request.asked.subject)
@@ -80,6 +82,8 @@ def _check_length(message: Approve, request: Request) -> None:
 
 def deny(context: Context, message: Deny) -> RequestReply:
     """One no ends it, and says why. Raises as ``approve`` does, and ``Invalid``: ``no_reason``."""
+    if (answered := _answered(context, message, "deny")) is not None:
+        return answered
     login, request = _approver(context, message.login_id, message.request)
     decided = _decided(context, login, message, request, "deny")
     if not decided.comment:
@@ -87,6 +91,20 @@ def deny(context: Context, message: Deny) -> RequestReply:
     context.record(decided)
     context.record(Closed(request.id, RequestState.DENIED, login.opened.subject, decided.comment))
     return RequestReply(request_view(context, context.request(request.id)))
+
+
+def _answered(context: Context, message: Approve | Deny, verdict: Literal["approve", "deny"]) -> RequestReply | None:
+    """The request as it is, if this person gave this very answer before, and now says no more by it.
+
+    A second click, or an answer that is sent again because none came back, is no error; nothing is recorded.
+    """
+    login = lookup.person_login(context, message.login_id)
+    request = visible_request(context, login, message.request)
+    for said in (decision.said for decision in request.decisions if decision.said.subject == login.opened.subject):
+        same = (said.verdict, said.digest) == (verdict, message.digest)
+        if same and (said.signed or message.consent is None):
+            return RequestReply(request_view(context, request))
+    return None
 
 
 def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, Request]:

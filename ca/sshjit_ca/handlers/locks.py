@@ -11,19 +11,20 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from sshjit import names, requests
-from sshjit.api.locks import LockReply, LocksReply
+from sshjit.api.locks import LockReply, LocksReply, ReachReply
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import Unlock
 from sshjit.api.views import RequestState
-from sshjit.ca_protocol.locks import Lock, ReadLocks
+from sshjit.ca_protocol.locks import Lock, ReadLocks, ReadReach
 from sshjit.errors import Invalid, Refused
 from sshjit.events import Locked, Unlocked
 from sshjit.requests import Request
 from sshjit_ca.access import emergency_certificates, signed_actions
 from sshjit_ca.access.lookup import id_meant, subject_named
-from sshjit_ca.access.revocation import close_grant, close_login, require_reason
-from sshjit_ca.access.views import lock_view
+from sshjit_ca.access.revocation import certificates_alive, close_grant, close_login, require_reason
+from sshjit_ca.access.views import lock_view, request_view
 from sshjit_ca.context import Context
+from sshjit_ca.state import Lock as HeldLock
 from sshjit_ca.state import locks, request_index
 
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
@@ -51,7 +52,7 @@ def lock(context: Context, message: Lock) -> LockReply:
     by = _permitted(context, message)
     reach = _reach(context, message)
     for known in context.state.locks.values():
-        if (known.kind, known.target) == (message.kind, reach.target):
+        if _is_on(known, message, reach):
             raise Invalid("already_locked", f"{locks.title(context.state, known)} is already locked by {known.id}")
     alive = sum(context.state.logins[login].alive(context.now) for login in reach.logins)
     lock_id = context.new_id("lock")
@@ -86,10 +87,48 @@ def read_locks(context: Context, message: ReadLocks) -> LocksReply:
     login = context.person_or_operator(message.login_id)
     if login is not None and not any(context.permitted(login, each) for each in ("lock", "unlock", "audit")):
         raise Refused("not_permitted", "you are not allowed to see the locks")
-    return LocksReply(tuple(lock_view(context, each) for each in context.state.locks.values()))
+    may_lock = login is not None and context.permitted(login, "lock")
+    people = _signed_in(context) if may_lock else ()
+    return LocksReply(tuple(lock_view(context, held) for held in context.state.locks.values()), people)
 
 
-def _permitted(context: Context, message: Lock) -> str | None:
+SHOWN = 50
+"""Grants that are named before a lock revokes them."""
+MOST_PEOPLE = 500
+"""People who are suggested."""
+
+
+def read_reach(context: Context, message: ReadReach) -> ReachReply:
+    """What a lock would fall on, and what it would end. Raises as ``lock``, but neither reason nor lock matters."""
+    _permitted(context, message)
+    reach = _reach(context, message)
+    held = next((lock for lock in context.state.locks.values() if _is_on(lock, message, reach)), None)
+    alive = sum(context.state.logins[login].alive(context.now) for login in reach.logins)
+    if message.kind == "everything":
+        alive = sum(login.alive(context.now) for login in context.state.logins.values())
+    would_be = HeldLock("", message.kind, reach.target, reach.subjects, None, "", context.now)
+    return ReachReply(
+        title=locks.title(context.state, would_be),
+        requests=tuple(request_view(context, grant) for grant in reach.grants[:SHOWN]),
+        grants=len(reach.grants),
+        logins=alive,
+        certificates=certificates_alive(context, reach.grants, reach.logins),
+        locked_by="" if held is None else held.id,
+    )
+
+
+def _is_on(held: HeldLock, message: Lock | ReadReach, reach: _Reach) -> bool:
+    return (held.kind, held.target) == (message.kind, reach.target)
+
+
+def _signed_in(context: Context) -> tuple[str, ...]:
+    """Everybody with a sign-in that lives and an address, as ``Lock`` takes them."""
+    alive = (login.opened for login in context.state.logins.values() if login.alive(context.now))
+    named = {f"{opened.provider}/{opened.email}" for opened in alive if opened.email}
+    return tuple(sorted(named)[:MOST_PEOPLE])
+
+
+def _permitted(context: Context, message: Lock | ReadReach) -> str | None:
     login = context.person_or_operator(message.login_id)
     if login is None:
         return None
@@ -98,7 +137,7 @@ def _permitted(context: Context, message: Lock) -> str | None:
     return login.opened.subject
 
 
-def _reach(context: Context, message: Lock) -> _Reach:
+def _reach(context: Context, message: Lock | ReadReach) -> _Reach:
     """What the lock falls on."""
     if (message.kind == "everything") is not (message.target is None):
         raise Invalid("bad_message", f"say which {message.kind}" if message.target is None else "name nothing with it")

@@ -19,11 +19,11 @@ from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import ReadRequest, ReadRequests
 from sshjit.errors import Invalid
 from sshjit.requests import Request
+from sshjit_ca.access import queue
 from sshjit_ca.access.approvals import Decider, approver_roles, could_review, needs_signature
-from sshjit_ca.access.recheck import refusal
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import Visibility, requester_info, visibility
-from sshjit_ca.context import Context, person_of
+from sshjit_ca.context import Context
 from sshjit_ca.log.history import read
 from sshjit_ca.log.pages import page_limit
 from sshjit_ca.state import Login, request_index
@@ -74,13 +74,15 @@ def read_request(context: Context, message: ReadRequest) -> RequestReply:
 
 
 def read_requests(context: Context, message: ReadRequests) -> RequestsReply:
-    """Requests, newest first.
+    """Requests, newest first, or the queue with what expires first in front.
 
     Raises:
         Invalid: ``not_permitted`` (``all`` needs the permission ``audit``, ``review`` that of its name), ``bad_limit``.
 
     """
     login, limit = context.login(message.login_id), page_limit(message.limit)
+    if message.scope == "approve" and message.order == "urgent":
+        return queue.most_urgent(context, login, message, limit)
     found, last = _search(context, message, _candidates(context, message, login), limit)
     views = tuple(request_view(context, each) for each in found)
     if last is None:
@@ -142,7 +144,7 @@ def _search(
         last = candidate
         looked_at += 1
         read_there += candidate.held is None
-        if message.find is not None and not _mentions(context, candidate.asked, message.find.casefold()):
+        if message.find is not None and not queue.mentions(context, candidate.asked, message.find.casefold()):
             continue
         folded += candidate.held is None
         request = candidate.held or context.history.request(context.state, candidate.asked.request)
@@ -166,7 +168,7 @@ def _candidates(context: Context, message: ReadRequests, login: Login) -> Iterat
             decider = Decider(context, login)
             waiting = map(_at_hand, reversed(request_index.unanswered(context.state)))
             going_on = _from_there(message, waiting)
-            return (one for one in going_on if _could_answer(context, login, decider, one.held))
+            return (one for one in going_on if one.held is not None and queue.is_for(context, decider, one.held))
         case "review":
             if not context.permitted(login, "review"):
                 raise Invalid("not_permitted", "reviewing needs the permission 'review', which you do not have")
@@ -228,23 +230,6 @@ def _in_the_log(context: Context, message: ReadRequests, subject: str | None) ->
         event = read(row)
         if isinstance(event, events.Asked) and event.request not in context.state.requests:
             yield _Candidate(row.entry.time, event, None)
-
-
-def _mentions(context: Context, asked: events.Asked, words: str) -> bool:
-    """Whether a text stands in an ask, or its id begins with it."""
-    person = person_of(context.state, asked.login_id, asked.subject)
-    texts = (person.name, person.email or "", asked.login, asked.reason, asked.rule, *asked.hosts)
-    return asked.request.startswith(words) or any(words in text.casefold() for text in texts)
-
-
-def _could_answer(context: Context, login: Login, decider: Decider, request: Request | None) -> bool:
-    """Whether this login's person is asked for a decision that is still open, and gave none."""
-    if request is None or requests.state_at(request, context.now) is not RequestState.PENDING:
-        return False
-    spoken = {decision.said.subject for decision in request.decisions}
-    if login.opened.subject in spoken or not decider.roles(request):
-        return False
-    return refusal(context, request) is None
 
 
 def _waits_for_review(context: Context, login: Login, request: Request | None) -> bool:

@@ -45,6 +45,8 @@ class Filter:
     before: int | None = None
     after: str = ""
     limit: int = PAGE
+    order: Literal["newest", "urgent"] | None = None
+    """``urgent``: of the queue, what expires first in front. An older server does not know it."""
 
 
 class FullApi(BasicApi):
@@ -67,7 +69,7 @@ class FullApi(BasicApi):
         self.send("POST", f"hosts/{quote(name, safe='')}/remove", body)
 
     def requests(self, scope: Scope, which: Filter = Filter()) -> RequestsReply:
-        """One page of requests, newest first."""
+        """One page of requests, newest first unless the filter says otherwise."""
         query = {"scope": scope, **{key: value for key, value in wire.encode(which).items() if value is not None}}
         return self.call(RequestsReply, "GET", f"requests?{urlencode(query)}")
 

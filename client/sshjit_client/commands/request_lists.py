@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sshjit import wire
@@ -105,7 +105,7 @@ def _listed(api: FullApi, scope: Scope, which: Filter, limit: int, *, living: bo
     ``living``: of one's own only what is not over, and how many are.
     """
     if scope == "approve":
-        waiting, more = _pages(api, scope, which, max(limit, PAGE))
+        waiting, more = _pages(api, scope, replace(which, order="urgent"), max(limit, PAGE))
         waiting.sort(key=lambda request: (request.pending_until, request.id))
         return _Page(waiting[:limit], more or len(waiting) > limit)
     if scope != "mine" or not living:
@@ -137,17 +137,17 @@ def _now(session: Session) -> list[Scope]:
 
 
 def _pages(api: FullApi, scope: Scope, which: Filter, limit: int) -> tuple[list[RequestView], bool]:
-    """The newest requests, page by page; and whether there are more."""
-    newest: list[RequestView] = []
+    """The first requests, page by page; and whether there are more."""
+    first: list[RequestView] = []
     before: int | None = None
     after = ""
     while True:
-        page = min(PAGE, limit - len(newest))
-        reply = api.requests(scope, Filter(which.find, which.state, which.since, before, after, page))
-        newest += reply.requests
+        page = min(PAGE, limit - len(first))
+        reply = api.requests(scope, replace(which, before=before, after=after, limit=page))
+        first += reply.requests
         before, after = reply.next, reply.next_after
-        if before is None or len(newest) >= limit:
-            return newest[:limit], before is not None or len(newest) > limit  # an older server sends whole seconds
+        if before is None or len(first) >= limit:
+            return first[:limit], before is not None or len(first) > limit  # an older server sends whole seconds
 
 
 def _print(machine: Machine, api: FullApi, lists: dict[Scope, _Page]) -> None:

@@ -12,9 +12,11 @@ from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Pe
 
 ERIN = Person("e-5", ("SRE Leads",), "erin@example.com")
 
+FRANK = Person("f-6", ("Database",), "frank@example.com")
 
-def pending(ca: Installation) -> tuple[str, m.RequestView]:
-    login = ca.native(DANA)
+
+def pending(ca: Installation, person: Person = DANA) -> tuple[str, m.RequestView]:
+    login = ca.native(person)
     return login, ca.ask(login, "db1").request
 
 
@@ -60,13 +62,40 @@ def test_whoever_lacks_the_role_does_not_decide(ca: Installation) -> None:
 def test_t22_one_person_counts_once(ca: Installation) -> None:
     ca.change_policy('{ from = "lead", count = 1 }', '{ from = "lead", count = 2 }')
     _, request = pending(ca)
-    assert ca.approve(ca.web(BOB), request).state == "pending"
-    with pytest.raises(Invalid) as again:
-        ca.approve(ca.web(BOB), request)
-    assert again.value.code == "already_decided"
+    bob = ca.web(BOB)
+    assert ca.approve(bob, request).state == "pending"
+    entries = len(ca.kinds())
+    again = ca.approve(bob, request)
+    assert (again.state, again.steps[0].missing, len(ca.kinds())) == ("pending", 1, entries)
+    with pytest.raises(Invalid) as other:
+        ca.say(m.Deny(ca.web(BOB), request.id, request.digest, "no, wait", None), m.RequestReply)
+    assert other.value.code == "already_decided"
     twin = Person("t-7", ("SRE Leads",), BOB.email)
     assert ca.approve(ca.web(twin), request).state == "pending"
     assert ca.approve(ca.web(ERIN), request).state == "approved"
+
+
+def test_t24_the_same_answer_twice_by_the_same_person_is_a_success_that_records_nothing(ca: Installation) -> None:
+    """A second click, or an answer sent again because none came back; whatever became of the request meanwhile."""
+    (_, first), (_, second) = pending(ca), pending(ca, FRANK)
+    bob = ca.web(BOB)
+    assert ca.approve(bob, first).state == "approved"
+    denial = m.Deny(bob, second.id, second.digest, "not today", None)
+    assert ca.say(denial, m.RequestReply).request.state == "denied"
+    entries = len(ca.kinds())
+    assert ca.approve(bob, first).state == "approved"
+    assert ca.say(denial, m.RequestReply).request.closing == "not today"
+    assert len(ca.kinds()) == entries
+    refused = {}
+    for name, message in {
+        "another verdict": m.Approve(bob, second.id, second.digest, "", None),
+        "another digest": m.Approve(bob, first.id, "0" * 64, "", None),
+        "another person": m.Approve(ca.web(ERIN), first.id, first.digest, "", None),
+    }.items():
+        with pytest.raises(Invalid) as wrong:
+            ca.say(message, m.RequestReply)
+        refused[name] = wrong.value.code
+    assert set(refused.values()) == {"wrong_state"}
 
 
 def test_t23_an_approval_is_for_what_was_shown(ca: Installation) -> None:

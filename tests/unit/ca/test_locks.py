@@ -331,3 +331,47 @@ def test_a_sign_in_that_is_over_answers_as_one_that_never_was(ca: Installation) 
         answers.append((refused.value.code, refused.value.message, refused.value.hint))
     assert answers[0] == answers[1]
     assert answers[0][0] == "login_over"
+
+
+def reach(ca: Installation, kind: m.LockKind, target: str | None, login: str | None = None) -> m.ReachReply:
+    message = m.ReadReach(login, kind, target)
+    return ca.say(message, m.ReachReply, "admin" if login is None else "web")
+
+
+def test_what_a_lock_would_end_is_said_before_and_is_what_it_ends(ca: Installation) -> None:
+    login, request, _ = granted(ca)
+    bob = ca.web(BOB)
+    targets: dict[m.LockKind, str | None] = {"person": "acme/alice@example.com", "host": "web1", "everything": None}
+    for kind, target in targets.items():
+        assert [each.id for each in reach(ca, kind, target, bob).requests] == [request.id]
+    foreseen = reach(ca, "person", "acme/alice@example.com", bob)
+    assert (foreseen.title, foreseen.locked_by) == ("alice (acme)", "") or foreseen.title.endswith("(acme)")
+    assert ca.kinds().count("lock") == 0
+    done = lock(ca, "person", "acme/alice@example.com", bob)
+    assert (foreseen.grants, foreseen.logins, foreseen.certificates) == (done.requests, done.logins, done.certificates)
+    after = reach(ca, "person", subject(ca, login), bob)
+    assert (after.grants, after.logins, after.certificates, after.locked_by) == (0, 0, 0, done.lock.id)
+
+
+def test_what_is_not_there_is_said_before_the_lock_too(ca: Installation) -> None:
+    bob = ca.web(BOB)
+    wrongs: list[tuple[m.LockKind, str, str]] = [
+        ("host", "web9", "unknown_host"),
+        ("person", "acme/nobody@example.com", "unknown_person"),
+        ("login", "login-nobody", "unknown_login"),
+        ("key", "SHA256:x", "bad_fingerprint"),
+    ]
+    for kind, target, code in wrongs:
+        with pytest.raises(Invalid) as wrong:
+            reach(ca, kind, target, bob)
+        assert wrong.value.code == code
+    with pytest.raises(Refused) as refused:
+        reach(ca, "host", "web1", ca.web(ALICE))
+    assert refused.value.code == "not_permitted"
+
+
+def test_whoever_may_lock_is_told_who_is_signed_in_and_auditors_are_not(ca: Installation) -> None:
+    ca.change_policy('audit = ["lead"]', 'audit = ["lead", "sre"]')
+    bob, alice = ca.web(BOB), ca.web(ALICE)
+    assert ca.say(m.ReadLocks(bob), m.LocksReply).people == ("acme/alice@example.com", "acme/bob@example.com")
+    assert ca.say(m.ReadLocks(alice), m.LocksReply).people == ()

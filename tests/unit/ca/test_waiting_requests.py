@@ -11,7 +11,7 @@ from sshjit import approvals
 from sshjit import ca_protocol as m
 from sshjit.errors import Invalid, Refused
 from sshjit_ca import config
-from sshjit_ca.handlers import read_requests
+from sshjit_ca.access import queue
 from tests.support import break_glass
 from tests.support.installation import ALICE, BOB, DANA, Installation, Person
 from tests.support.request_indexes import check_indexes
@@ -122,18 +122,18 @@ def test_t77_a_page_looks_at_each_requester_once_and_at_what_waits_alone(
             ca.ask(login, "web1", start=int(ca.time) + HOUR + number, certificate=False)
     looked_at: list[str] = []
     calls = {"others": 0}
-    others, could = approvals.others, read_requests._could_answer
+    others, could = approvals.others, queue.is_for
 
     def counted(*arguments: Any) -> Any:
         calls["others"] += 1
         return others(*arguments)
 
-    def noted(context: Any, login: Any, decider: Any, request: Any) -> bool:
+    def noted(context: Any, decider: Any, request: Any) -> bool:
         looked_at.append(request.id)
-        return could(context, login, decider, request)
+        return could(context, decider, request)
 
     monkeypatch.setattr(approvals, "others", counted)
-    monkeypatch.setattr(read_requests, "_could_answer", noted)
+    monkeypatch.setattr(queue, "is_for", noted)
     page = ca.say(m.ReadRequests(bob, "approve", 50, None), m.RequestsReply)
     assert len(page.requests) == 60, "it goes on to the end of a second"
     assert {each.requester.email for each in page.requests} == {f"p{number}@example.com" for number in range(20)}

@@ -46,6 +46,7 @@ from sshjit_web.api.json_io import (
 from sshjit_web.services import services
 
 Scope = Literal["mine", "approve", "review", "all"]
+Order = Literal["newest", "urgent"]
 
 
 @blueprint.post("/requests")
@@ -80,7 +81,7 @@ def explain() -> Response:
 
 @blueprint.get("/requests")
 def requests() -> Response:
-    """Requests, newest first."""
+    """Requests, newest first; with ``order=urgent`` the queue (``scope=approve``), what expires first in front."""
     message = ReadRequests(
         login_id(),
         choice("scope", Scope) or "mine",
@@ -90,6 +91,7 @@ def requests() -> Response:
         choice("state", RequestState),
         number("since"),
         request.args.get("after"),
+        choice("order", Order) or "newest",
     )
     return carried(message, RequestsReply)
 
