@@ -90,8 +90,10 @@ def test_an_old_signature_approves_nothing_else(signing: Installation) -> None:
     signing.say(m.End(dana, first.id), m.RequestReply)
     second = signing.ask(dana, "db1").request
     eve = signing.native(EVE)
+    entries = len(signing.kinds())
+    assert signing.say(given, m.RequestReply).request.state == "ended", "the same answer once more changes nothing"
+    assert len(signing.kinds()) == entries
     for message in (
-        given,
         replace(given, request=second.id),
         replace(given, request=second.id, digest=second.digest),
         replace(given, request=second.id, digest=second.digest, login_id=eve),
