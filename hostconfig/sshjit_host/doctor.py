@@ -17,7 +17,7 @@ from sshjit_host.findings import Finding
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import renewal
 from sshjit_host.machine import files
-from sshjit_host.openssh import abilities, owner_lists, sshdconf
+from sshjit_host.openssh import abilities, owner_lists, sshdconf, trusted_types
 from sshjit_host.openssh.account_checks import Accounts
 from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.refresh import Refresher
@@ -71,6 +71,7 @@ class Examination:
         self._dropin.usual()  # where sshd does not answer, each check finds that, and it is said once
         self._dropin.check()
         yield Finding("ok", f"sshd goes by {self.config.dropin}")
+        yield from trusted_types.findings(self.config, self.bundle)
 
     def _lists(self) -> Iterator[Finding]:
         """The one revocation list that sshd reads: whether it is there and whole, and says what it should."""
@@ -84,7 +85,7 @@ class Examination:
         if not abilities.reads_list(self.config, self.bundle, data):
             what = f"{place} is broken, so sshd refuses everybody, or revokes nothing"
             yield Finding("bad", what, "ssh-jit-host refresh")
-        elif data != owner_lists.whole(self.config, self.bundle, abilities.later_types(self.config, self.bundle)):
+        elif data != owner_lists.whole(self.config, self.bundle, trusted_types.decide(self.config, self.bundle).kinds):
             yield Finding("warn", f"{place} is not what it should be by now", "ssh-jit-host refresh")
         for path in owner_lists.files_of(self.config):
             yield Finding("ok", f"sshd also refuses what {path} revokes: it is in {place}")

@@ -19,9 +19,10 @@ from sshjit_host.config import Config
 from sshjit_host.errors import BundleRefused, HostError, TooOld, Unreachable
 from sshjit_host.formats import bundle as rules
 from sshjit_host.formats.bundle import Bundle
+from sshjit_host.formats.certificate_types import POST_QUANTUM
 from sshjit_host.front_end import fetch, renewal
 from sshjit_host.machine import files
-from sshjit_host.openssh import abilities, beside, keygen, owner_lists, pam_hook
+from sshjit_host.openssh import abilities, beside, keygen, owner_lists, pam_hook, trusted_types
 from sshjit_host.openssh.dropin import DropIn
 
 Say = Callable[[str], None]
@@ -203,7 +204,11 @@ class Refresher:
         is done all the same: it may take away what was trusted.
         """
         home, problem = self.config.home, None
-        types = abilities.later_types(self.config, bundle)
+        try:
+            pam_hook.bring_up_to_date(self.config, self.say)
+        except HostError as error:
+            self.say(f"warning: {error.message}, so the session hook in PAM stays as an older release wrote it")
+        types = self._types(bundle)
         try:
             self._write(home / "krl", self._list(bundle, types))
         except HostError as error:
@@ -227,6 +232,16 @@ class Refresher:
         if problem is not None:
             raise problem
 
+    def _types(self, bundle: Bundle) -> frozenset[str]:
+        """The types of CA keys that this sshd is given beside the usual ones."""
+        types = trusted_types.decide(self.config, bundle)
+        if types.problem:
+            self.say(f"warning: post-quantum certificates are not taken here: {types.problem}")
+        alone = bundle.post_quantum is not None and self.config.host_id in bundle.post_quantum.only
+        if alone and POST_QUANTUM not in types.kinds:
+            self.say("warning: this host is to take post-quantum certificates alone, and takes the others as well")
+        return types.kinds
+
     def _write(self, path: Path, data: bytes) -> None:
         if files.write(path, data):
             self.say(f"wrote {path}")
@@ -241,8 +256,7 @@ class Refresher:
     def _files(self, bundle: Bundle, types: frozenset[str]) -> dict[Path, bytes]:
         home = self.config.home
         grants = {"ended": dict(bundle.ended), "extended": dict(bundle.extended)}
-        # An sshd that does not know a type reads no further: those that came later stand last.
-        lines = [key.line for key in bundle.user_ca] + [key.line for key in bundle.user_ca_later if key.kind in types]
+        lines = bundle.user_keys(types, self.config.host_id)
         # The session hook comes first, so that no CA key opens a session before the hook knows it.
         stub = pam_hook.stub_path(self.config)
         hook = {stub: pam_hook.stub(self.config, bundle)} if stub.exists() else {}

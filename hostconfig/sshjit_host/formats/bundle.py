@@ -15,6 +15,9 @@ from typing import Any
 
 from sshjit_host.errors import BundleRefused, TooOld
 from sshjit_host.formats import checkpoint, krl, passages, sshkey, strictjson
+from sshjit_host.formats import post_quantum as apart_rules
+from sshjit_host.formats.certificate_types import POST_QUANTUM
+from sshjit_host.formats.post_quantum import PostQuantum
 
 PROTOCOL = 2
 """The version of what ssh-jit's programs say to each other that this program speaks (``docs/protocol.md``)."""
@@ -47,7 +50,7 @@ _FIELDS = frozenset(
         "checkpoint",
     )
 )
-_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys", "bastions"))
+_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys", "bastions", apart_rules.FIELD))
 """Fields of format 2. Others are ignored, unless ``critical`` names one."""
 LIMIT = 2**53
 """Every number is below it."""
@@ -93,6 +96,31 @@ class Bundle:
     """The CA's release: what a program that is too old is to be upgraded to."""
     left_out: tuple[str, ...]
     """What this program does not know, and so left out: for people."""
+    post_quantum: PostQuantum | None = None
+    """CA keys and a list for an sshd that reads their type; ``None`` where the operator has none."""
+
+    def user_keys(self, types: frozenset[str], host_id: str) -> tuple[str, ...]:
+        """The lines of CA keys that this host's sshd is given, where it reads ``types`` beside the usual ones.
+
+        An sshd that does not know a type reads no further: those that came later stand last.
+        """
+        apart = self.post_quantum or PostQuantum()
+        added = apart.user_ca if POST_QUANTUM in types else ()
+        usual = () if added and host_id in apart.only else self.user_ca
+        later = (key.line for key in self.user_ca_later if key.kind in types)
+        return (*(key.line for key in usual), *later, *(key.line for key in added))
+
+    def list_for(self, types: frozenset[str]) -> bytes:
+        """The revocation list for an sshd that reads these types: sections follow each other after one header."""
+        data = self.revoked.for_types(types)
+        if self.post_quantum is None or POST_QUANTUM not in types:
+            return data
+        return krl.merge(data, self.post_quantum.revoked.data)
+
+    def every_list(self) -> bytes:
+        """All that is revoked, whether this machine's sshd reads of it or not."""
+        later = b"".join(section.data for section in self.revoked.later)
+        return krl.merge(self.revoked.data + later, self.post_quantum.revoked.data if self.post_quantum else krl.EMPTY)
 
     @property
     def checkpoint(self) -> str:
@@ -113,7 +141,12 @@ class Bundle:
 
     def ca_keys(self) -> frozenset[bytes]:
         """The blobs that are keys of CAs by this bundle's word: those in use, and those it revokes."""
-        return frozenset(key.blob for key in self.user_ca + self.host_ca + self.retired) | frozenset(self.revoked.keys)
+        keys = self.user_ca + self.host_ca + self.retired + (self.post_quantum.keys if self.post_quantum else ())
+        return frozenset(key.blob for key in keys) | frozenset(self.revoked_keys())
+
+    def revoked_keys(self) -> tuple[bytes, ...]:
+        """The keys (blobs) that its lists revoke whole."""
+        return self.revoked.keys + (self.post_quantum.revoked.keys if self.post_quantum else ())
 
 
 def read(text: str) -> Bundle:
@@ -136,6 +169,7 @@ def _read(text: str) -> Bundle:
     user_ca, host_ca, retired = _keys(fields, "user_ca"), _keys(fields, "host_ca"), _keys(fields, "retired", empty=True)
     revoked = _krl(strictjson.typed(fields, "krl", str))
     left_out = (*user_ca.left_out, *host_ca.left_out, *retired.left_out)
+    apart = apart_rules.read(fields) if fields["bundle"] != 1 else None
     checkpoint.check(strictjson.typed(fields, "checkpoint", str), strictjson.typed(fields, "log_key", str))
     strictjson.typed(fields, "providers", list)
     installation = strictjson.typed(fields, "installation", str)
@@ -163,7 +197,12 @@ def _read(text: str) -> Bundle:
         format=fields["bundle"],
         oldest=strictjson.typed(fields, "oldest", int) if "oldest" in fields else 1,
         release=release,
-        left_out=(*left_out, *(f"{section} in the revocation list" for section in revoked.left_out)),
+        left_out=(
+            *left_out,
+            *(f"{section} in the revocation list" for section in revoked.left_out),
+            *(apart.left_out if apart else ()),
+        ),
+        post_quantum=apart,
     )
 
 
@@ -296,7 +335,8 @@ def check_succession(bundle: Bundle, held: Bundle | None) -> None:
     A key that the KRL revokes whole must be known as a CA's key, by this bundle or the one held: revoked by mistake or
     malice, the owner's plain key would shut the owner out.
     """
-    known = frozenset(key.blob for key in bundle.user_ca + bundle.host_ca + bundle.retired)
+    apart = bundle.post_quantum.keys if bundle.post_quantum else ()
+    known = frozenset(key.blob for key in bundle.user_ca + bundle.host_ca + bundle.retired + apart)
     if held is not None:
         known |= held.ca_keys()
         if bundle.installation != held.installation:
@@ -307,5 +347,5 @@ def check_succession(bundle: Bundle, held: Bundle | None) -> None:
             raise BundleRefused(f"the bundle is older ({bundle.sequence}) than the one held ({held.sequence})")
         if place(bundle) == place(held) and bundle.text != held.text:
             raise BundleRefused(f"there are two different bundles with the sequence {held.sequence}")
-    if not known.issuperset(bundle.revoked.keys):
+    if not known.issuperset(bundle.revoked_keys()):
         raise BundleRefused("the KRL revokes a key that is not a CA's")

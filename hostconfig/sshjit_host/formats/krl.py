@@ -71,8 +71,11 @@ def sections(data: bytes) -> Reader:
     return reader
 
 
-def read(data: bytes) -> RevocationList:
-    """Read a whole list; what sshd could not read, or must not be given, raises ``ValueError``."""
+def read(data: bytes, *, post_quantum: bool = False) -> RevocationList:
+    """Read a whole list; what sshd could not read, or must not be given, raises ``ValueError``.
+
+    ``post_quantum``: whether it may be about keys of that type, which only the newest OpenSSH reads.
+    """
     reader = sections(data)
     kept = data[: len(data) - reader.left]
     keys: list[bytes] = []
@@ -82,13 +85,13 @@ def read(data: bytes) -> RevocationList:
         section, body = reader.number(1), reader.string()
         if section == CERTIFICATES:
             try:
-                _certificates(Reader(body))
+                _certificates(Reader(body), post_quantum=post_quantum)
             except UnknownType as error:
                 left_out.append(f"certificates by a key of the type {error.kind}")
                 later.append(Later(error.kind, bytes([section]) + string(body)))
                 continue
         elif section == EXPLICIT_KEYS:
-            known, unknown = _keys(Reader(body))
+            known, unknown = _keys(Reader(body), post_quantum=post_quantum)
             keys.extend(known)
             left_out.extend(unknown)
             body = b"".join(string(blob) for blob in known)
@@ -114,12 +117,12 @@ def merge(ours: bytes, other: bytes) -> bytes:
     return ours + added
 
 
-def _certificates(body: Reader) -> None:
+def _certificates(body: Reader, *, post_quantum: bool) -> None:
     name = body.string()
     if not name:
         # An unnamed CA means every CA, the owner's own one too.
         raise ValueError("revokes certificates of an unnamed CA")
-    check_blob(name)
+    check_blob(name, post_quantum=post_quantum)
     body.string()  # reserved
     while body:
         section, inner = body.number(1), Reader(body.string())
@@ -152,12 +155,12 @@ def _serials(body: Reader) -> None:
         raise ValueError("holds an empty list of serials")
 
 
-def _keys(body: Reader) -> tuple[list[bytes], list[str]]:
+def _keys(body: Reader, *, post_quantum: bool) -> tuple[list[bytes], list[str]]:
     """Keys that are revoked whole, and what is said of those whose type is not known here."""
     known, unknown = [], []
     for blob in _strings(body):
         try:
-            check_blob(blob)
+            check_blob(blob, post_quantum=post_quantum)
         except UnknownType as error:  # noqa: PERF203 - lists are short
             unknown.append(f"keys of the type {error.kind}")
         else:

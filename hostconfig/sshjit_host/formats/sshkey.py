@@ -1,8 +1,8 @@
 """Public keys of certificate authorities, and the strings that SSH packs binary data in (RFC 4251, section 5).
 
-Decides which keys may be a CA's or the bundle's: Ed25519, ECDSA on a NIST curve, RSA of at least 3072 bits, written as
-exactly ``type base64``. Whether an ECDSA point lies on its curve is left to ``ssh-keygen``, which reads every file that
-this program writes before it counts.
+Decides which keys may be a CA's or the bundle's: Ed25519, ECDSA on a NIST curve, RSA of at least 3072 bits, and where
+asked for ML-DSA-44 with Ed25519, written as exactly ``type base64``. Whether an ECDSA point lies on its curve is left
+to ``ssh-keygen``, which reads every file that this program writes before it counts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+
+from sshjit_host.formats.certificate_types import POST_QUANTUM, POST_QUANTUM_BYTES
 
 MIN_RSA_BITS = 3072
 MAX_RSA_BITS = 8192
@@ -110,8 +112,11 @@ class LaterKey:
     line: str
 
 
-def read_line(line: str) -> PublicKey:
-    """Read ``type base64``; anything else (a comment, options, a certificate, a weak key) raises ``ValueError``."""
+def read_line(line: str, *, post_quantum: bool = False) -> PublicKey:
+    """Read ``type base64``; anything else (a comment, options, a certificate, a weak key) raises ``ValueError``.
+
+    A post-quantum key is taken where the caller says so: elsewhere it would shut people out of an older OpenSSH.
+    """
     kind, blank, text = line.partition(" ")
     if not blank:
         raise ValueError("is not of the form `type base64`")
@@ -124,7 +129,7 @@ def read_line(line: str) -> PublicKey:
     inside = Reader(blob).string()
     if inside != kind.encode("ascii"):
         raise ValueError("has another type inside")
-    check_blob(blob)
+    check_blob(blob, post_quantum=post_quantum)
     return PublicKey(line=line, blob=blob)
 
 
@@ -136,10 +141,21 @@ def blob_of(line: str) -> bytes:
         raise ValueError("is not of the form `type base64`") from None
 
 
-def check_blob(blob: bytes) -> str:
+def check_blob(blob: bytes, *, post_quantum: bool = False) -> str:
     """Check a key blob whole and return its type; raises ``UnknownType`` for one that may only be too new."""
     reader = Reader(blob)
     kind = reader.string()
+    if post_quantum and kind == POST_QUANTUM.encode("ascii"):
+        if len(reader.string()) != POST_QUANTUM_BYTES:
+            raise ValueError("is not an ML-DSA-44 and Ed25519 key")
+    else:
+        _check_classical(kind, reader)
+    reader.end()
+    return kind.decode("ascii")
+
+
+def _check_classical(kind: bytes, reader: Reader) -> None:
+    """Check what comes after the type of a key."""
     if kind == b"ssh-ed25519":
         if len(reader.string()) != 32:
             raise ValueError("is not an Ed25519 key")
@@ -161,5 +177,3 @@ def check_blob(blob: bytes) -> str:
         raise ValueError("is neither Ed25519, ECDSA nor RSA")
     else:
         raise UnknownType(kind.decode("ascii"))
-    reader.end()
-    return kind.decode("ascii")

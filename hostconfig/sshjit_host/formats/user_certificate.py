@@ -11,14 +11,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from sshjit_host.formats import sshkey
+from sshjit_host.formats import certificate_types, sshkey
 
 GRANT = "grant@ssh-jit"
 """The extension that names the grant and the end of its window."""
 _USER = 1
-_SUFFIX = "-cert-v01@openssh.com"
-_KEY_FIELDS = {"ssh-ed25519": 1, "ssh-rsa": 2, "sk-ssh-ed25519@openssh.com": 2, "sk-ecdsa-sha2-nistp256@openssh.com": 3}
-"""Strings of a public key after its type; all others have two."""
 _GRANT = re.compile(r"([a-z]{1,8}-[0-9a-z]{8,40}) ([1-9][0-9]{0,15})", re.ASCII)
 _EMERGENCY = re.compile(r"(?:urgent-[0-9a-z]+ operator emergency|recovery\b.*)", re.ASCII)
 """Key ids of certificates that the operator draws past every rule, and of those by the recovery key."""
@@ -54,7 +51,7 @@ def of_session(auth_info: str) -> tuple[UserCertificate, ...]:
     certificates = []
     for line in auth_info.splitlines():
         words = line.split(" ")
-        if len(words) >= 3 and words[0] == "publickey" and words[1].endswith(_SUFFIX):
+        if len(words) >= 3 and words[0] == "publickey" and certificate_types.is_certificate(words[1]):
             try:
                 certificates.append(read(words[1], base64.b64decode(words[2], validate=True)))
             except binascii.Error:
@@ -68,7 +65,7 @@ def read(kind: str, blob: bytes) -> UserCertificate:
     if reader.string() != kind.encode("ascii"):
         raise ValueError("the certificate has another type inside")
     reader.string()  # the nonce
-    for _ in range(_KEY_FIELDS.get(_plain(kind), 2)):
+    for _ in range(certificate_types.strings_of(certificate_types.plain(kind))):
         reader.string()
     serial, of_whom = reader.number(8), reader.number(4)
     if of_whom != _USER:
@@ -85,12 +82,6 @@ def read(kind: str, blob: bytes) -> UserCertificate:
     return UserCertificate(
         hashlib.sha256(blob).hexdigest(), serial, key_id, tuple(names), after, before, grant, ends, ca
     )
-
-
-def _plain(kind: str) -> str:
-    """The type of the key inside: ``sk-ssh-ed25519-cert-v01@openssh.com`` holds a ``sk-ssh-ed25519@openssh.com``."""
-    plain = kind[: -len(_SUFFIX)]
-    return f"{plain}@openssh.com" if plain.startswith("sk-") else plain
 
 
 def _grant(extensions: sshkey.Reader) -> tuple[str, int]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Tuple  # noqa: UP035 - see Reads
 
 from sshjit_host import alarms
 from sshjit_host.config import Config
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end.signed_posts import Kind, send
 from sshjit_host.machine import files
+from sshjit_host.openssh import effective, trusted_types
 
 NAMESPACE = "report@ssh-jit"
 PAUSE = 10
@@ -26,6 +27,8 @@ KNOWS_CLOSED = 2
 MOST = 16
 LONGEST = 200
 """Letters of a problem."""
+Reads = Optional[Tuple[str, ...]]  # noqa: UP006 - Python 3.9 makes it when the module is loaded
+"""The types of CA keys that sshd takes beside the usual ones; ``None``: no word of it."""
 
 
 @dataclass
@@ -43,17 +46,20 @@ class Reporter:
         problems = tuple(_shown(problem) for problem in alarms.problems(self.config, bundle, now))[:MOST]
         closed = self.config.only_certificates and bundle.format >= KNOWS_CLOSED
         told, when = self._told()
-        due = (problems, closed) != told or (problems and not 0 <= now - when < AGAIN)
+        reads = self._reads(bundle, told[2])
+        due = (problems, closed, reads) != told or (problems and not 0 <= now - when < AGAIN)
         if not due or now - self.when < PAUSE:
             return
         self.when, self.waiting = now, problems
-        news = {"problems": problems, **({"only_certificates": True} if closed else {})}
+        news: dict[str, Any] = {"problems": problems, **({"only_certificates": True} if closed else {})}
+        if reads is not None:
+            news["reads"] = reads
         if problems and bundle.format >= KNOWS_CLOSED:  # what is wrong may be that the CA lost a part of its log
             news["checkpoint"] = bundle.checkpoint
         self._send(bundle, news, int(now))
         self.waiting = ()
-        if problems or closed:
-            kept = {"problems": problems, "closed": closed, "when": int(now)}
+        if problems or closed or reads is not None:
+            kept = {"problems": problems, "closed": closed, "reads": reads, "when": int(now)}
             files.write(self._place, json.dumps(kept).encode("ascii"))
         else:
             files.remove(self._place)
@@ -62,15 +68,25 @@ class Reporter:
     def _place(self) -> Path:
         return self.config.home / "reported.json"
 
-    def _told(self) -> tuple[tuple[tuple[str, ...], bool], float]:
-        """The problems that the CA has heard of, and whether it knows that only certificates count; and since when."""
+    def _reads(self, bundle: Bundle, told: Reads) -> Reads:
+        """What the CA is to know of the types that sshd takes; nothing while it has no post-quantum CA."""
+        if bundle.format < KNOWS_CLOSED or (bundle.post_quantum is None and not told):
+            return None
+        try:
+            return trusted_types.taken(self.config)
+        except effective.Refused:
+            return told  # a configuration that is broken is no other sshd
+
+    def _told(self) -> tuple[tuple[tuple[str, ...], bool, Reads], float]:
+        """The problems that the CA has heard of, that only certificates count, which types are taken; since when."""
         data = files.read(self._place)
         try:
             told = json.loads(data or b"{}")
             problems = tuple(str(problem) for problem in told.get("problems", ()))
-            return (problems, bool(told.get("closed"))), float(told.get("when", self.when))
+            reads = None if told.get("reads") is None else tuple(str(kind) for kind in told["reads"])
+            return (problems, bool(told.get("closed")), reads), float(told.get("when", self.when))
         except (ValueError, TypeError, AttributeError):
-            return ((), False), self.when
+            return ((), False, None), self.when
 
     def _send(self, bundle: Bundle, news: dict[str, Any], now: int) -> None:
         fields: dict[str, Any] = {"name": self.config.name, "time": now, **news}

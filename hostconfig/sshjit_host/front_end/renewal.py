@@ -16,7 +16,7 @@ from typing import Any
 
 from sshjit_host.config import Config
 from sshjit_host.errors import BundleRefused, HostError, Unreachable
-from sshjit_host.formats import sshkey, strictjson
+from sshjit_host.formats import certificate_types, sshkey, strictjson
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import fetch
 from sshjit_host.machine import files
@@ -33,8 +33,6 @@ WORRY = 3 * 24 * 3600
 """Seconds before the end at which a certificate that was not renewed is warned about."""
 _HOST = 2
 """The type of a host's certificate (PROTOCOL.certkeys of OpenSSH)."""
-_KEY_FIELDS = {"ssh-ed25519": 1, "ssh-rsa": 2}
-"""Strings of a public key after its type; all others have two."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,11 @@ def read(text: str) -> Certificate:
     words = text.split()
     kind, blob = words[0], base64.b64decode(words[1], validate=True)
     reader = sshkey.Reader(blob)
-    if reader.string().decode("ascii") != kind or "-cert-v01@openssh.com" not in kind:
-        raise ValueError("is no certificate")
-    plain = kind.replace("-cert-v01@openssh.com", "")
+    plain = certificate_types.plain(kind)
+    if reader.string() != kind.encode("ascii"):
+        raise ValueError("has another type inside")
     reader.string()  # the nonce
-    parts = [reader.string() for _ in range(_KEY_FIELDS.get(plain, 2))]
+    parts = [reader.string() for _ in range(certificate_types.strings_of(plain))]
     reader.number(8)  # the serial
     what = reader.number(4)
     key_id = reader.string().decode("utf-8", "replace")

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TypeVar
 
 from sshjit_host.config import Config
 from sshjit_host.errors import BundleRefused, HostError
 from sshjit_host.formats import krl
 from sshjit_host.formats.bundle import Bundle
+from sshjit_host.formats.certificate_types import POST_QUANTUM
 from sshjit_host.machine import files
 from sshjit_host.machine.programs import run
 
@@ -30,17 +32,27 @@ def later_types(config: Config, bundle: Bundle) -> frozenset[str]:
     """The types of CA keys in a bundle that this program does not know, and this machine's OpenSSH does."""
     kinds = {key.kind for key in bundle.user_ca_later} | {section.kind for section in bundle.revoked.later}
     names = (kind for kind in kinds - _WEAK if _TYPE.fullmatch(kind))
-    return frozenset(kind for kind in names if _knows(config, bundle, kind))
+    return frozenset(kind for kind in names if _knows(config, bundle, kind, broken=False))
 
 
-def _knows(config: Config, bundle: Bundle, kind: str) -> bool:
+def reads_post_quantum(config: Config, bundle: Bundle) -> bool | None:
+    """Whether this machine's OpenSSH reads the bundle's post-quantum keys and list; ``None``: sshd does not say now."""
+    return _knows(config, bundle, POST_QUANTUM, broken=None) if bundle.post_quantum else False
+
+
+_Broken = TypeVar("_Broken", None, bool)
+
+
+def _knows(config: Config, bundle: Bundle, kind: str, *, broken: _Broken) -> bool | _Broken:
+    """Whether sshd knows a type, and ``ssh-keygen`` reads the list about it; ``broken`` where sshd refuses all."""
     trial = f"CASignatureAlgorithms {kind}\nInclude {config.sshd_config}\n".encode("ascii")
     with files.scratch({"sshd_config": trial}) as folder:
         if run(config.sshd, "-t", "-f", folder / "sshd_config").code != 0:
-            return False
+            return False if run(config.sshd, "-t", "-f", config.sshd_config).code == 0 else broken
     lines = [key.line for key in bundle.user_ca_later if key.kind == kind]
-    lines = lines or [key.line for key in bundle.user_ca]
-    return _reads(config, bundle.revoked.for_types(frozenset((kind,))), lines)
+    if kind == POST_QUANTUM and bundle.post_quantum:
+        lines += [key.line for key in bundle.post_quantum.keys]
+    return _reads(config, bundle.list_for(frozenset((kind,))), lines or [key.line for key in bundle.user_ca])
 
 
 def _reads(config: Config, data: bytes, lines: list[str]) -> bool:

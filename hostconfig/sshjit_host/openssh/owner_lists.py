@@ -29,7 +29,7 @@ def whole(config: Config, bundle: Bundle, types: frozenset[str]) -> bytes:
 
     Raises ``HostError``, which says what to do.
     """
-    ours = bundle.revoked.for_types(types)
+    ours = bundle.list_for(types)
     for path in files_of(config):
         ours = _with(config, ours, path)
     return ours

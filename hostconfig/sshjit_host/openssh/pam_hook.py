@@ -62,9 +62,10 @@ def stub_path(config: Config) -> Path:
 def line(config: Config) -> str:
     """The rule that PAM goes by: for sessions that a certificate opened, the stub; for all others, yes."""
     stub = shlex.quote(str(stub_path(config)))
+    # ``…-cert-v01@openssh.com``, and one type that has no such end: ``ssh-mldsa44-ed25519-cert``.
     return (
         "session required pam_exec.so quiet /bin/sh -c "
-        f'[case "$SSH_AUTH_INFO_0" in (*-cert-v01@*) exec /bin/sh {stub};; esac]'
+        f'[case "$SSH_AUTH_INFO_0" in (*-cert-v01@*|*-cert" "*) exec /bin/sh {stub};; esac]'
     )
 
 
@@ -72,6 +73,7 @@ def stub(config: Config, bundle: Bundle) -> bytes:
     """The stub: lets pass what is not by a certificate of a CA of this bundle, and asks the daemon about the rest."""
     lines = [key.line for key in (*bundle.user_ca, *bundle.retired, *_recovery(config))]
     lines += [key.line for key in bundle.user_ca_later]
+    lines += [key.line for key in (bundle.post_quantum.keys if bundle.post_quantum else ())]
     patterns = [f"*{text}*" for each in lines for text in appearances(blob_of(each))]
     code = program.code("sessions.hook", f"{str(config.run)!r}, {str(config.path)!r}")
     command = shlex.join([sys.executable, "-IS", "-c", code])
@@ -192,6 +194,37 @@ def is_installed(config: Config) -> bool:
     return service_in_use(config) or MARK.encode() in (files.read(_pam_file(config)) or b"")
 
 
+def is_current(config: Config) -> bool:
+    """Whether PAM runs the hook for every kind of certificate: an older release wrote a rule that knows fewer.
+
+    Also where the hook is not in PAM, which is said elsewhere.
+    """
+    return not any(_is_outdated(config, path) for path in (config.pam / SERVICE, *_marked(config)))
+
+
+def _is_outdated(config: Config, path: Path) -> bool:
+    rules_of_ours = [text for text in (files.read(path) or b"").splitlines() if str(stub_path(config)).encode() in text]
+    return any(not text.startswith(line(config).encode("ascii")) for text in rules_of_ours)
+
+
+def bring_up_to_date(config: Config, say: Say) -> None:
+    """Have PAM's files say what this release writes, at the same place. Raises ``HostError`` if they cannot be written.
+
+    Only for where the hook is installed: nothing is added.
+    """
+    paths = [path for path in (config.pam / SERVICE, *_marked(config)) if _is_outdated(config, path)]
+    if not paths:
+        return
+    _try(config)
+    for path in paths:
+        place = path.resolve()
+        before = files.read(place) or b""
+        marked = f"{line(config)} {MARK}\n".encode("ascii")
+        data = _with_ours(before, marked) if path.name != SERVICE else _service(config)
+        files.write(place, data, stat.S_IMODE(place.stat().st_mode))
+        say(f"brought our rule in {place} up to date")
+
+
 # -------------------------------------------------------------------------------------------------- in, and out again
 
 
@@ -265,8 +298,8 @@ def _try(config: Config) -> None:
     """Run what PAM will run, for sessions that are not ours: it must say yes. Raises ``HostError``."""
     syntax = run("/bin/sh", "-n", stub_path(config))
     code = line(config).partition("[")[2].rstrip("]")
-    other = "publickey ssh-ed25519-cert-v01@openssh.com AAAA"
-    for auth_info in ("", "password", "publickey ssh-ed25519 AAAA", other):
+    others = (f"publickey {kind} AAAA" for kind in ("ssh-ed25519-cert-v01@openssh.com", "ssh-mldsa44-ed25519-cert"))
+    for auth_info in ("", "password", "publickey ssh-ed25519 AAAA", *others):
         trial = run(
             "/usr/bin/env", "-i", f"SSH_AUTH_INFO_0={auth_info}", "PAM_TYPE=open_session", "/bin/sh", "-c", code
         )
@@ -332,6 +365,12 @@ def _take_out(service: Path, say: Say) -> None:
 def _without_ours(data: bytes) -> bytes:
     mark = f"{MARK}\n".encode("ascii")
     return b"".join(each for each in data.splitlines(keepends=True) if not each.endswith(mark))
+
+
+def _with_ours(data: bytes, ours: bytes) -> bytes:
+    """The file with another line in the place of ours."""
+    mark = f"{MARK}\n".encode("ascii")
+    return b"".join(ours if each.endswith(mark) else each for each in data.splitlines(keepends=True))
 
 
 def _is_session_rule(text: bytes) -> bool:

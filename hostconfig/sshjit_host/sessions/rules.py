@@ -78,10 +78,10 @@ def knowledge(bundle: Bundle | None) -> Knowledge:
     """What a bundle says."""
     if bundle is None:
         return Knowledge()
-    keys = frozenset(key.blob for key in bundle.user_ca + bundle.retired) | frozenset(bundle.revoked.keys)
+    apart = bundle.post_quantum.keys if bundle.post_quantum else ()
+    keys = frozenset(key.blob for key in bundle.user_ca + bundle.retired + apart) | frozenset(bundle.revoked_keys())
     keys |= {blob_of(key.line) for key in bundle.user_ca_later}
-    revoked = bundle.revoked.data + b"".join(section.data for section in bundle.revoked.later)
-    return Knowledge(bundle.issued, dict(bundle.ended), dict(bundle.extended), revoked, keys)
+    return Knowledge(bundle.issued, dict(bundle.ended), dict(bundle.extended), bundle.every_list(), keys)
 
 
 def end(terms: Terms, known: Knowledge) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,6 +195,60 @@ def test_the_stub_lets_other_cas_pass_and_asks_for_ours(authority: Authority, co
         variables = (f"SSH_AUTH_INFO_0=publickey {text}\n", f"PAM_TYPE={kind}_session")
         done = subprocess.run(["env", "-i", *variables, "/bin/sh", "-c", rule], check=False, capture_output=True)
         assert (done.returncode == 0) is opens, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("auth_info", "code"),
+    [
+        ("", 0),
+        ("password", 0),
+        ("publickey ssh-ed25519 AAAA", 0),
+        ("publickey ssh-mldsa44-ed25519 AAAA", 0),
+        ("gssapi-with-mic deploy-cert@EXAMPLE.COM", 0),
+        ("publickey ssh-rsa-cert-v01@openssh.com AAAA", 2),
+        ("publickey ssh-mldsa44-ed25519-cert AAAA", 2),
+    ],
+)
+def test_the_rule_needs_nothing_but_sh_where_there_is_no_certificate(auth_info: str, code: int, config: Config) -> None:
+    """Whatever became of our files: with a certificate, and no stub, it does not open."""
+    rule = pam_hook.line(config).partition("[")[2].rstrip("]")
+    command = ["env", "-i", f"SSH_AUTH_INFO_0={auth_info}", "sh", "-c", rule]
+    assert bool(subprocess.run(command, check=False, capture_output=True).returncode) == bool(code)
+
+
+OLDER = "(*-cert-v01@*) exec"
+"""The pattern of releases that knew no post-quantum certificate."""
+
+
+def older(config: Config) -> str:
+    """The rule as those releases wrote it."""
+    return re.sub(r"\(\*-cert.*?\) exec", OLDER, pam_hook.line(config))
+
+
+def test_the_rule_of_an_older_release_is_brought_up_to_date_at_its_place(config: Config) -> None:
+    """In sshd's file and in our own; a file of somebody else's stays as it is."""
+    ours, own = config.pam / "sshd", config.pam / pam_hook.SERVICE
+    ours.write_text(DEBIAN)
+    pam_hook._put_in(config, ours, silent)
+    whole = ours.read_text()
+    own.write_bytes(pam_hook._service(config))
+    assert pam_hook.is_current(config)
+    ours.write_text(whole.replace(pam_hook.line(config), older(config)))
+    own.write_text(own.read_text().replace(pam_hook.line(config), older(config)))
+    assert ours.read_text() != whole
+    assert not pam_hook.is_current(config)
+    files.write(pam_hook.stub_path(config), b"exit 0\n")
+    lines: list[str] = []
+    pam_hook.bring_up_to_date(config, lines.append)
+    assert len(lines) == 2
+    assert ours.read_text() == whole
+    assert own.read_bytes() == pam_hook._service(config)
+    assert pam_hook.is_current(config)
+    pam_hook.bring_up_to_date(config, lines.append)
+    assert len(lines) == 2
+    ours.write_text(DEBIAN)
+    own.write_text("session required pam_deny.so\n")
+    assert pam_hook.is_current(config), "where the hook is not in PAM, that is said elsewhere"
 
 
 def test_the_hook_knows_a_new_ca_key_before_sshd_does(authority: Authority, config: Config) -> None:

@@ -200,14 +200,7 @@ def test_half_an_event_is_passed_over(tmp_path: Path) -> None:
     assert spool.size == 1
 
 
-RULE = '[case "$SSH_AUTH_INFO_0" in (*-cert-v01@*) exec /bin/sh /nowhere;; esac]'
-
-
-@pytest.mark.parametrize(
-    ("auth_info", "code"),
-    [("", 0), ("password", 0), ("publickey ssh-ed25519 AAAA", 0), ("publickey ssh-rsa-cert-v01@openssh.com AAAA", 2)],
-)
-def test_the_rule_needs_nothing_but_sh_where_there_is_no_certificate(auth_info: str, code: int) -> None:
-    """Whatever became of our files: with a certificate, and no stub, it does not open."""
-    command = ["env", "-i", f"SSH_AUTH_INFO_0={auth_info}", "sh", "-c", RULE.strip("[]")]
-    assert bool(subprocess.run(command, check=False, capture_output=True).returncode) == bool(code)
+def test_a_post_quantum_certificate_is_read_by_its_own_name() -> None:
+    certificate = read(VECTORS / "post-quantum" / "mldsa44-ed25519-user-cert.pub")
+    assert (certificate.serial, certificate.key_id, certificate.principals) == (7, "vector", ("deploy@web1",))
+    assert certificate.ca.startswith(b"\0\0\0\x0bssh-ed25519")
