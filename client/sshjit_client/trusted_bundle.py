@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sshjit import bundle, names, sshkey, versions, wire
+from sshjit import bundle, krl, names, sshkey, versions, wire
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_client.console.terminal import Terminal
@@ -201,11 +201,16 @@ def keep(machine: Machine, settings: Settings, new: HeldBundle, trusted: Bundle)
     for login in paths.login_folders(machine.environ, settings.name):
         with suppress(OSError):  # what stays as it was refuses a host; the next certificate brings what counts
             for kind in ("open", "plain"):
-                known_hosts.update(Path(login, kind), trusted)
+                known_hosts.update(Path(login, kind), trusted, plain_ssh=kind == "plain")
 
     def write(folder: Path) -> Kept:
         files.private_folder(files.private_folder(folder.parent) / folder.name)
         files.write(folder / REVOKED, bundle.krl_of(trusted))
+        apart = folder / f"{REVOKED}{known_hosts.APART}"
+        if trusted.post_quantum is None:
+            apart.unlink(missing_ok=True)
+        else:
+            files.write(apart, krl.decode(trusted.post_quantum.krl))
         files.save(folder / FILE, new)
         return Kept(new, trusted, folder)
 

@@ -30,6 +30,11 @@ def _login(parser: Parser) -> Act:
     parser.add_argument(
         "--key", metavar="FILE", type=Path, help="use this key instead of a new one, for example of a security key"
     )
+    parser.add_argument(
+        "--new-key",
+        choices=(sign_in.ED25519, sign_in.POST_QUANTUM),
+        help="the kind of the new key; a post-quantum one opens only hosts that take it",
+    )
     parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     parser.add_argument("--fresh", action="store_true", help="sign in at the provider now, as some rules require")
     job = parser.add_argument_group("for jobs and machines, where nobody signs in")
@@ -47,7 +52,10 @@ def login(machine: Machine, options: Options) -> int:
         return _login_workload(machine, options)
     if options.token_file is not None or options.audience:
         raise Invalid("usage", "--token-file and --audience go with --workload", hint="ssh-jit login --help")
-    chosen = sign_in.SignInOptions(options.provider, options.key, not options.no_browser, options.fresh)
+    new_key = _new_key(options)
+    chosen = sign_in.SignInOptions(
+        options.provider, options.key, not options.no_browser, options.fresh, new_key=new_key
+    )
     session = sign_in.once(machine, chosen, machine.session(time.time()))
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     for remark in session.login.remarks:
@@ -56,6 +64,13 @@ def login(machine: Machine, options: Options) -> int:
         machine.terminal.warn("the provider does not say when you signed in: no sign-in is fresh (claim auth_time)")
         machine.terminal.hint("tell your administrator: the provider must put auth_time into ID tokens")
     return ExitCode.OK
+
+
+def _new_key(options: Options) -> str:
+    """The kind of the key to make."""
+    if options.new_key and options.key is not None:
+        raise Invalid("usage", "--key names a key, so none is made: it goes without --new-key")
+    return options.new_key or sign_in.ED25519
 
 
 def _login_workload(machine: Machine, options: Options) -> int:
@@ -72,7 +87,9 @@ def _login_workload(machine: Machine, options: Options) -> int:
         fixed = workload.choose(bundle, issuer, machine.environ).audience
         machine.terminal.out(fixed or workloads.audience_of(openssh.public_key(options.key).blob))
         return ExitCode.OK
-    chosen = sign_in.SignInOptions(issuer, options.key, workload=True, token_file=options.token_file)
+    chosen = sign_in.SignInOptions(
+        issuer, options.key, workload=True, token_file=options.token_file, new_key=_new_key(options)
+    )
     session = sign_in.once(machine.silent(), chosen, machine.session(time.time()))
     machine.terminal.say(f"signed in as {person(session.login.person)} until {at(session.login.expires)}")
     for remark in session.login.remarks:

@@ -40,7 +40,8 @@ def destination(login: str, name: str, bundle: Bundle, values: Mapping[str, str]
     ``values``: what ``ssh -G`` printed.
     """
     shown = known_hosts.plain(bundle, name)
-    ours = [(line, True) for line in bundle.host_ca] if shown is None else [(line, False) for line in shown.keys]
+    lines = known_hosts.host_cas(bundle) if shown is None else shown.keys
+    ours = [(line, shown is None) for line in lines]
     try:
         theirs = own_known_hosts.keys(name, values)
     except Invalid:
@@ -72,9 +73,9 @@ def put(
         agent_certificates.note(folder, agent.path)
         seconds = checked.valid_before - skew - int(time.time())
         name = values.get("hostkeyalias") or checked.host
-        parts = [(checked.line, checked.login, name)]
-        if checked.bastion is not None:
-            parts.append((checked.bastion.line, checked.bastion.login, checked.bastion.host))
+        parts = [(line, checked.login, name) for line in filter(None, (checked.line, checked.second))]
+        if (bastion := checked.bastion) is not None:
+            parts += [(line, bastion.login, bastion.host) for line in filter(None, (bastion.line, bastion.second))]
         for line, login, host in parts:
             only, comment = destination(login, host, bundle, values) if binds else None, f"ssh-jit {login}@{host}"
             agent_certificates.put(agent, line, key, comment=comment, seconds=seconds, destination=only)
@@ -112,7 +113,8 @@ def settle(machine: Machine, config: Path) -> None:
     with config.open("rb") as file:
         socket = certificate_index.agent(file.readline(certificate_index.LONGEST_LINE))
     stem = config.name.removesuffix(".conf")
-    written = [config.with_name(f"{name}-cert.pub") for name in (stem, f"{stem}~via")]
+    ways = [config.with_name(f"{name}-cert.pub") for name in (stem, f"{stem}~via")]
+    written = [path for way in ways for path in (way, sshconfig.second(way))]
     if not socket or all(
         agent_certificates.holds(socket, path) for path in written if path == written[0] or path.exists()
     ):

@@ -15,12 +15,14 @@ from sshjit import names, sshcert, sshkey
 from sshjit.api.views import CertificateView, RouteView
 from sshjit.bundle import Bundle
 from sshjit.errors import Failed, Invalid
-from sshjit_client.ssh import certificate_index, jumps, known_hosts, sharing, sshconfig
+from sshjit_client.connecting import dialects
+from sshjit_client.ssh import certificate_index, jumps, known_hosts, own_known_hosts, sharing, sshconfig
 from sshjit_client.ssh.certificate_index import HEAD
 from sshjit_client.ssh.connection_args import ConnectionArgs
 from sshjit_client.storage import file_locks, files
 
 _DIRECT = jumps.Way()
+_HOST_KEY = sshcert.certificate_type(sshkey.MLDSA44_ED25519)
 VIA = "~via"
 """What the names of a bastion's files end with; no certificate's own name has ``~``."""
 
@@ -34,6 +36,12 @@ class CheckedBastion:
     host: str
     address: str
     port: int
+    second: str = ""
+    """As in ``CheckedCertificate``."""
+
+    def alone(self) -> CheckedBastion:
+        """As in ``CheckedCertificate``."""
+        return replace(self, line=self.second or self.line, second="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,13 @@ class CheckedCertificate:
     """The name that was asked for."""
     allows: frozenset[str] = frozenset()
     """What may be forwarded by it: the values of ``connection_args.FORWARDING``."""
+    second: str = ""
+    """The same by the other CA, for a host that may not take ``line``; empty: it is shown ``line`` alone."""
+
+    def alone(self) -> CheckedCertificate:
+        """The one certificate that every host takes which may be shown two: for programs that show one."""
+        bastion = self.bastion.alone() if self.bastion else None
+        return replace(self, line=self.second or self.line, second="", bastion=bastion)
 
 
 def check(view: CertificateView, public: str, host: str, login: str | None, bundle: Bundle) -> CheckedCertificate:
@@ -59,24 +74,26 @@ def check(view: CertificateView, public: str, host: str, login: str | None, bund
 
     """
     try:
-        certificate, signed, signature = sshcert.parse_line(view.text)
         route = _route(view, host)
         account = names.login_name(view.login)
         principal = names.principal(account, route.host_id)
+
+        def require(certificate: sshcert.Certificate) -> None:
+            own = (
+                (principal not in certificate.principals, f"it is not for {principal}"),
+                (login not in (None, account), f"it is for {account}, not {login}"),
+            )
+            end = (certificate.valid_before != view.valid_before, "its end differs from what the server says")
+            _require("a wrong certificate", certificate, public, bundle, own, end)
+
+        first, *rest = dialects.shown(view.text, view.post_quantum, route.post_quantum, require)
     except Invalid as error:
         raise Failed("bad_certificate", f"the server sent an unusable certificate: {error}") from None
-    own = (
-        (principal not in certificate.principals, f"it is not for {principal}"),
-        (login not in (None, account), f"it is for {account}, not {login}"),
-    )
-    end = (certificate.valid_before != view.valid_before, "its end differs from what the server says")
-    _require("a wrong certificate", certificate, public, bundle, own, end)
-    line = sshcert.line(sshcert.seal(signed, signature))
     bastion = _bastion(view, public, route, bundle) if route.via else None
-    allows = frozenset(
-        kind for kind, extension in jumps.EXTENSIONS.items() if extension in dict(certificate.extensions)
-    )
-    return CheckedCertificate(line, account, certificate.valid_before, route, bastion, host, allows)
+    extensions = dict(first.certificate.extensions)
+    allows = frozenset(kind for kind, extension in jumps.EXTENSIONS.items() if extension in extensions)
+    second = "".join(other.line for other in rest)
+    return CheckedCertificate(first.line, account, first.certificate.valid_before, route, bastion, host, allows, second)
 
 
 def _bastion(view: CertificateView, public: str, route: RouteView, bundle: Bundle) -> CheckedBastion:
@@ -88,15 +105,18 @@ def _bastion(view: CertificateView, public: str, route: RouteView, bundle: Bundl
     if passing is None:
         raise Failed("bad_certificate", f"the server sent no certificate for {names.show(route.via)}, the bastion")
     try:
-        certificate, signed, signature = sshcert.parse_line(passing.text)
         host_id, login = names.host_id(passing.route.host_id), names.login_name(passing.login)
         name, address, port = _checked_route(passing.route)
+
+        def require(certificate: sshcert.Certificate) -> None:
+            own = ((certificate.principals != (names.passage(route.host_id, host_id),), "it is for another way"),)
+            end = (certificate.valid_before < view.valid_before, "it ends before the other one")
+            _require("a wrong certificate for the bastion", certificate, public, bundle, own, end)
+
+        first, *rest = dialects.shown(passing.text, passing.post_quantum, passing.route.post_quantum, require)
     except Invalid as error:
         raise Failed("bad_certificate", f"the server sent an unusable certificate for the bastion: {error}") from None
-    own = ((certificate.principals != (names.passage(route.host_id, host_id),), "it is for another way"),)
-    end = (certificate.valid_before < view.valid_before, "it ends before the other one")
-    _require("a wrong certificate for the bastion", certificate, public, bundle, own, end)
-    return CheckedBastion(sshcert.line(sshcert.seal(signed, signature)), login, name, address, port)
+    return CheckedBastion(first.line, login, name, address, port, "".join(other.line for other in rest))
 
 
 _Check = tuple[bool, str]
@@ -114,18 +134,14 @@ def _require(  # noqa: PLR0917 - the parts of one check
     """
     checks = (
         (certificate.kind != sshcert.USER, "it is not a user certificate"),
-        (certificate.key.line != sshkey.parse_line(public).line, "it is for another key"),
+        (certificate.key.line != sshkey.parse_line(public, post_quantum=True).line, "it is for another key"),
         *own,
-        (not _by_our_ca(certificate.ca_blob, bundle), "the bundle does not name its CA"),
+        (not dialects.by_our_ca(certificate, bundle), "the bundle does not name its CA"),
         end,
     )
     problems = [problem for wrong, problem in checks if wrong]
     if problems:
         raise Failed("bad_certificate", f"the server sent {what}: {'; '.join(problems)}")
-
-
-def _by_our_ca(blob: bytes, bundle: Bundle) -> bool:
-    return any(sshkey.parse_line(line).blob == blob for line in bundle.user_ca)
 
 
 def _route(view: CertificateView, host: str) -> RouteView:
@@ -180,6 +196,7 @@ def keep(
         host, route = checked.host, checked.route
         files.write(certificate, f"{checked.line}\n", durable=False)
         key, accepted = sshconfig.lead(certificate, kept.key)
+        second = _keep_second(certificate, checked.second, kept.key)
         # What was typed alone: the host's other names come unsigned, and could name whatever else the CA's line is for.
         files.write(hosts, known_hosts.text(bundle, own.host_key_alias or host), durable=False)
         first = [*sharing.lines(socket, own.values, left), *_address(args, own, checked)]
@@ -193,8 +210,10 @@ def keep(
             key=key,
             accepted=accepted,
             certificate=certificate,
+            second=second,
             known_hosts=hosts,
-            revoked=kept.revoked,
+            host_key=_host_key(bundle, host, own, kept.agent),
+            revoked=_revoked(kept.revoked, own),
             first=tuple(first),
             agent=kept.agent,
         )
@@ -211,6 +230,46 @@ def keep(
     if socket and sharing.wanted(own.values) != "no":
         sharing.stop_later(socket, left)
     return path
+
+
+def _host_key(bundle: Bundle, host: str, own: sshconfig.Own, agent: str) -> tuple[str, ...]:
+    """What ssh is told of post-quantum host certificates, where the installation has a CA for them.
+
+    By itself ssh takes no such CA's signature, and prefers the classical certificate of the same host. An order that is
+    written replaces what ssh chooses by the keys that it knows: so only for a host that is known by its CA, and not
+    where an agent signs for the host alone, which may not know such a key.
+    """
+    if bundle.post_quantum is None or not bundle.post_quantum.host_ca or known_hosts.plain(bundle, host) is not None:
+        return ()
+    prefers = _reads(own) and not agent and not own_known_hosts.has(own.host_key_alias or host, own.values)
+    return ("CASignatureAlgorithms +ssh-*ed25519", *([f"HostKeyAlgorithms ^{_HOST_KEY}"] if prefers else []))
+
+
+def _reads(own: sshconfig.Own) -> bool:
+    """Whether this ssh reads post-quantum host certificates: it names them, unless the person leaves them out."""
+    return _HOST_KEY in own.values.get("hostkeyalgorithms", "").split(",")
+
+
+def _revoked(usual: Path, own: sshconfig.Own) -> tuple[Path, ...]:
+    """The lists of revoked host keys: by the post-quantum one an older ssh would refuse every host."""
+    apart = usual.with_name(f"{usual.name}{known_hosts.APART}")
+    return (usual, apart) if _reads(own) and apart.exists() else (usual,)
+
+
+def _keep_second(certificate: Path, line: str, key: Path) -> Path | None:
+    """Writes the certificate that is shown after the first one, and what leads to it; none, if there is no such line.
+
+    One that an earlier connection left, when nobody knew yet what the host takes, goes.
+    """
+    second = sshconfig.second(certificate)
+    if not line:
+        led = sshconfig.led(second)
+        for path in (second, led, led.with_name(f"{led.name}.pub")):
+            path.unlink(missing_ok=True)
+        return None
+    files.write(second, f"{line}\n", durable=False)
+    sshconfig.lead(second, key)
+    return second
 
 
 def _address(args: ConnectionArgs, own: sshconfig.Own, checked: CheckedCertificate) -> list[str]:
@@ -232,6 +291,7 @@ def _keep_bastion(
     certificate, hosts, path = (target.certificate.with_name(base + end) for end in ("-cert.pub", ".known", ""))
     files.write(certificate, f"{bastion.line}\n", durable=False)
     key, accepted = sshconfig.lead(certificate, target.key)
+    second = _keep_second(certificate, bastion.second, target.key)
     files.write(hosts, known_hosts.text(bundle, bastion.host), durable=False)
     hop = replace(
         target,
@@ -243,7 +303,9 @@ def _keep_bastion(
         key=key,
         accepted=accepted,
         certificate=certificate,
+        second=second,
         known_hosts=hosts,
+        host_key=_host_key(bundle, bastion.host, own, target.agent),
         first=(),
     )
     plain = ConnectionArgs()
@@ -321,6 +383,7 @@ def _request(held: sshcert.Certificate) -> str:
 
 def _remove(path: Path) -> None:
     """Removes the files of one certificate, its configuration ``path`` first."""
-    each = ("-cert.pub", ".known", sshconfig.LED, f"{sshconfig.LED}.pub")
+    each: tuple[str, ...] = ("-cert.pub", ".known", sshconfig.LED, f"{sshconfig.LED}.pub")
+    each += tuple(f"{sshconfig.SECOND}{end}" for end in each if end != ".known")
     for suffix in (".conf", *each, VIA, *(f"{VIA}{end}" for end in each)):
         path.with_name(path.name.removesuffix(".conf") + suffix).unlink(missing_ok=True)

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sshjit import sshkey
+from sshjit import sshcert, sshkey
 from sshjit.api.hosts import HostsReply, HostView
 from sshjit.api.views import RequestState, RequestView
 from sshjit.bundle import Bundle
 from sshjit.sshcert import Certificate
 from sshjit_client import host_certificates
+from sshjit_client.connecting import dialects
 from sshjit_client.console.times import at
 from sshjit_client.diagnosis.finding import Finding
 from sshjit_client.requests import request_text
@@ -70,7 +71,7 @@ def certificate(kept: Certificate, until: int, host: HostView, bundle: Bundle, s
     else:
         text = f"it is for {' '.join(kept.principals)}, and {host.name} wants …@{host.id}"
         yield Finding("bad", "principal", text, "ssh-jit logout, and connect again")
-    if any(sshkey.parse_line(line).blob == kept.ca_blob for line in bundle.user_ca):
+    if dialects.by_our_ca(kept, bundle):
         yield Finding("ok", "CA key", "it is signed by a key that hosts of this installation trust")
     else:
         text = "the CA key that signed it is not in the bundle any more"
@@ -139,7 +140,7 @@ def _certificate_type(kind: str) -> str:
     """``ssh-ed25519-cert-v01@openssh.com`` of ``ssh-ed25519``; RSA signs with SHA-2 only."""
     if kind == "ssh-rsa":
         return "rsa-sha2-*-cert-v01@openssh.com"
-    return f"{kind.removesuffix('@openssh.com')}-cert-v01@openssh.com"
+    return sshcert.certificate_type(kind)
 
 
 def _signature(kind: str) -> str:

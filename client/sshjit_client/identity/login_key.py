@@ -20,7 +20,7 @@ def sign(machine: Machine, session: Session, challenge: str, namespace: str, tex
         Failed: ``openssh_failed``, ``openssh_missing``: the key cannot sign now.
 
     """
-    if sshkey.parse_line(session.public).hardware:
+    if sshkey.parse_line(session.public, post_quantum=True).hardware:
         machine.terminal.say("touch the security key to sign")
     return ActionSignature(challenge, openssh.sign(Path(session.key), namespace, text))
 

@@ -42,6 +42,8 @@ LONGEST = provider_endpoints.PATIENCE + TIMEOUT + openssh.SIGNING + 6 * http_cli
 sign-in at the server, and its hosts. Who waits for another one's sign-in waits so long."""
 _REFUSED = "agent refused operation"
 _CONSTRAINED = "a key that was added for some hosts only (ssh-add -h) signs nothing else; add it without, or use a file"
+ED25519, POST_QUANTUM = "ed25519", "mldsa44-ed25519"
+"""Kinds of keys, as ``ssh-keygen -t`` calls them."""
 SHOW_ADDRESS_AFTER = 4
 """Seconds after which the terminal shows the address, as the browser may not have opened."""
 
@@ -59,6 +61,8 @@ class SignInOptions:
     """Whether nobody signs in, but this job or machine does, by a token."""
     token_file: str | None = None
     """Where the workload's token is; ``-``: on standard input. ``None``: it is asked for."""
+    new_key: str = ED25519
+    """The kind of key that is made where ``key`` names none."""
 
     @property
     def plain(self) -> bool:
@@ -100,8 +104,9 @@ def _sign_in(machine: Machine, options: SignInOptions) -> Session:
             machine.terminal.say(f"$XDG_RUNTIME_DIR ({lost}) {what}; this sign-in is kept in {folder.parents[2]}")
         key = options.key or folder / logins.KEY
         if options.key is None:
-            openssh.make_key(key)
+            openssh.make_key(key, options.new_key)
         public = openssh.public_key(key)
+        _require_reader(machine, public)
         done = how(BasicApi(settings.url), key, public)
         if names.bearer(done.token) is None:
             raise Failed("bad_answer", "the server answered the sign-in with a token that cannot be sent back")
@@ -111,6 +116,18 @@ def _sign_in(machine: Machine, options: SignInOptions) -> Session:
         installation.learn(machine, session)
     sign_out.replaced(machine)
     return session
+
+
+def _require_reader(machine: Machine, public: sshkey.PublicKey) -> None:
+    """That the ssh which we run can show a certificate for this key.
+
+    Raises:
+        Failed: ``no_such_key``.
+
+    """
+    if public.post_quantum and public.type not in openssh.reads(machine.environ):
+        text = "this machine's ssh knows no post-quantum keys, so it could show no certificate for yours"
+        raise Failed("no_such_key", text, hint="OpenSSH 10.6 and newer do; else sign in with an Ed25519 key")
 
 
 SignIn = Callable[[BasicApi, Path, sshkey.PublicKey], LoggedIn]
@@ -130,7 +147,8 @@ def _workload(machine: Machine, bundle: Bundle, options: SignInOptions) -> SignI
     def sign_in(api: BasicApi, key: Path, public: sshkey.PublicKey) -> LoggedIn:
         audience = issuer.audience or workloads.audience_of(public.blob)
         token = workload.token(machine.environ, audience, options.token_file)
-        return api.login_workload(WorkloadBody(issuer.id, token, public.line, _signed(key, token)))
+        reads = openssh.reads(machine.environ)
+        return api.login_workload(WorkloadBody(issuer.id, token, public.line, _signed(key, token), reads))
 
     return sign_in
 
@@ -167,7 +185,14 @@ def _prove(
     signature = _signed(key, tokens.id_token)
     salt = login.b64url(attempt.salt)
     return LoginBody(
-        provider.id, tokens.id_token, public.line, salt, signature, tokens.access_token, fresh=options.fresh
+        provider.id,
+        tokens.id_token,
+        public.line,
+        salt,
+        signature,
+        tokens.access_token,
+        fresh=options.fresh,
+        reads=openssh.reads(machine.environ),
     )
 
 

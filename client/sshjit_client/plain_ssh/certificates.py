@@ -89,7 +89,8 @@ def keep(
 
     ``agent``: the socket of the agent that has it; empty: ssh reads it from its file.
     """
-    files.write(layout.known_hosts(name), known_hosts.text(bundle, name, checked.route.port), durable=False)
+    known = known_hosts.text(bundle, name, checked.route.port, plain_ssh=True)
+    files.write(layout.known_hosts(name), known, durable=False)
     stems = [f"{checked.login}@{name}", *([name] if usual else [])]
     for stem in stems:
         files.link(layout.key(stem), key)
@@ -99,7 +100,8 @@ def keep(
         way, bastion = way_to(name), checked.bastion
         files.link(layout.key(way), key)
         files.write(layout.certificate(way), f"{bastion.line}\n", durable=False)
-        files.write(layout.known_hosts(way), known_hosts.text(bundle, bastion.host, bastion.port), durable=False)
+        known = known_hosts.text(bundle, bastion.host, bastion.port, plain_ssh=True)
+        files.write(layout.known_hosts(way), known, durable=False)
         _lead(layout, way, in_agent=bool(agent))
     new = [_Line(word, until, agent) for word in (checked.login, *(no_account() if usual else ()))]
     _write(layout, name, [*_lines(layout, name), *new])

@@ -108,7 +108,7 @@ def _draw(machine: Machine, session: Session, there: Layout, name: str, wanted: 
     api = FullApi(session.url, session.token)
     view = _view(machine, session, api, name, account)
     bundle = trusted_bundle.current(machine, machine.settings()).bundle
-    checked = certificate.check(view, session.public, name, account, bundle)
+    checked = certificate.check(view, session.public, name, account, bundle).alone()
     usual = wanted is None or (known is not None and wanted == known.account)
     until = checked.valid_before - api.certain_skew
     agent = agent_mode.put(
@@ -139,7 +139,7 @@ def _view(machine: Machine, session: Session, api: FullApi, name: str, account: 
     ask = AskBody((name,), account, "shell", None, None, "", certificate=True)
     reply = api.ask(ask)
     if reply.challenge is not None:
-        if sshkey.parse_line(session.public).hardware:
+        if sshkey.parse_line(session.public, post_quantum=True).hardware:
             raise Refused("person_needed", f"{shown} needs a touch of your security key", hint=f"ssh-jit {shown}")
         reply = signed_request.answer(machine, session, ask, reply, api.ask)
     if reply.certificate is not None and not reply.request.break_glass:

@@ -22,7 +22,7 @@ HEAD = "# written by ssh-jit config --write, which replaces it; ssh-jit config -
 _BARE = re.compile(r"[A-Za-z0-9@+:,./_~-]+")
 _IN_EXEC = re.compile(r"[A-Za-z0-9@+:,./_~ -]+")
 """What a path may have in the command of ``Match exec``: asyncssh refuses ``=``, ssh replaces ``%``."""
-CERTIFICATES = "*2*-cert-v01@openssh.com"
+CERTIFICATES = "*2*-cert*"
 """Every kind of certificate but those that sign by SHA-1, which have no 2; without a comma, which readers choke on."""
 _UNSHARED = {"ControlMaster": "no", "ControlPath": "none", "ControlPersist": "no"}
 """A path that the person chose names no certificate: a later grant would ride on the connection of an earlier one."""

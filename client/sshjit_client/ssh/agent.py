@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sshjit import sshcert, sshkey
 from sshjit.errors import Failed, Invalid
@@ -43,6 +43,10 @@ class Destination:
     name: str
     keys: tuple[tuple[str, bool], ...]
 
+    def classical(self) -> Destination:
+        """The same for an agent that knows no post-quantum key, and refuses what names one."""
+        return replace(self, keys=tuple(key for key in self.keys if key[0].split()[0] != sshkey.MLDSA44_ED25519))
+
 
 class Agent:
     """The agent that listens on the socket at ``path``. Every method raises ``Failed``: ``agent_failed``."""
@@ -64,7 +68,8 @@ class Agent:
         self, certificate: bytes, key: PrivateKey, comment: str, seconds: int, destination: Destination | None
     ) -> bool:
         """Adds a certificate for so many seconds, without its plain key; whether the agent said yes."""
-        private = key.parts if key.kind == sshkey.ED25519 else key.parts[_ECDSA_NUMBER:]
+        whole = key.kind in (sshkey.ED25519, sshkey.MLDSA44_ED25519)
+        private = key.parts if whole else key.parts[_ECDSA_NUMBER:]
         body = (text(sshcert.certificate_type(key.kind)), string(certificate), *map(string, private), text(comment))
         limits = bytes((_LIFETIME,)) + u32(max(seconds, 1))
         if destination is not None:
@@ -121,7 +126,8 @@ def _received(channel: socket.socket, length: int, until: float) -> bytes:
 
 def _constraint(destination: Destination) -> bytes:
     """From this machine to that host, and no further: a host to which the agent is forwarded cannot use it."""
-    known = (string(sshkey.parse_line(line).blob) + bytes((is_ca,)) for line, is_ca in destination.keys)
+    keys = ((sshkey.parse_line(line, post_quantum=True), is_ca) for line, is_ca in destination.keys)
+    known = (string(key.blob) + bytes((is_ca,)) for key, is_ca in keys)
     here, there = _hop("", "", b""), _hop(destination.login, destination.name, b"".join(known))
     return string(here + there + string(b""))
 

@@ -48,7 +48,7 @@ def put(
 
     """
     blob = blob_of(line)
-    for only in dict.fromkeys((destination, None)):
+    for only in dict.fromkeys((destination, destination and destination.classical(), None)):
         if agent.add(blob, key, comment, seconds, only) and blob in agent.held():
             return
     raise Failed("agent_failed", f"the agent {agent.path} takes no certificate")
@@ -118,7 +118,7 @@ def take_out_of(folders: Iterable[Path], requests: Collection[str]) -> None:
 def key_line(blob: bytes) -> str:
     """The plain public key, ``type base64``, that a blob is or certifies; empty if it is of no kind of ours."""
     with suppress(Invalid):
-        return sshkey.parse_blob(blob).line
+        return sshkey.parse_blob(blob, post_quantum=True).line
     with suppress(Invalid):
         return sshcert.parse_blob(blob)[0].key.line
     return ""

@@ -37,7 +37,7 @@ def require_key(args: ConnectionArgs, values: Mapping[str, str], public: str) ->
         raise _refused(
             args, "PreferredAuthentications", "has no publickey", f"PreferredAuthentications publickey,{methods}"
         )
-    kind = sshkey.parse_line(public).type
+    kind = sshkey.parse_line(public, post_quantum=True).type
     needed = (
         tuple(f"{name}{_CERTIFICATE}" for name in _RSA) if kind == sshkey.RSA else (sshcert.certificate_type(kind),)
     )
@@ -64,7 +64,7 @@ def require_host(args: ConnectionArgs, values: Mapping[str, str], bundle: Bundle
         _require_one(args, values, "HostKeyAlgorithms", kinds, f"by which {host} shows who it is")
         return
     offered = values.get("hostkeyalgorithms", "")
-    if offered and _CERTIFICATE not in offered:
+    if offered and not any(map(sshcert.is_certificate_type, offered.split(","))):
         needed = (sshcert.certificate_type("ssh-ed25519"),)
         _require_one(args, values, "HostKeyAlgorithms", needed, f"by which {host} shows who it is")
     signed = [kind for line in bundle.host_ca for kind in _algorithms(line)]

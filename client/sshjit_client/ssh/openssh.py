@@ -24,12 +24,34 @@ UNATTENDED = 60
 """Seconds that a program has that asks nobody: enough for a busy machine and a ``Match exec`` over the network."""
 _NO_ERROR = ("debug1:", "debug2:", "debug3:", "OpenSSH_", "Warning:")
 """How the lines begin that ``ssh -v`` prints, and what it goes on after."""
+_UNKNOWN_KIND = "unknown key type"
 _UNKNOWN_OPTION = re.compile(r"Bad configuration option: (\w+)")
 
 
-def make_key(path: Path) -> None:
-    """Makes an Ed25519 key without a passphrase at ``path``, with its ``.pub``."""
-    _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)], seconds=UNATTENDED)
+def make_key(path: Path, kind: str = "ed25519") -> None:
+    """Makes a key without a passphrase at ``path``, with its ``.pub``; ``kind``: what ``ssh-keygen -t`` calls it.
+
+    Raises:
+        Failed: ``no_such_key``: this ``ssh-keygen`` does not know the kind.
+
+    """
+    try:
+        _run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "", "-f", str(path)], seconds=UNATTENDED)
+    except Failed as error:
+        if _UNKNOWN_KIND not in error.message:
+            raise
+        text = f"this machine's ssh-keygen makes no {kind} keys"
+        hint = "OpenSSH 10.6 and newer do; without --new-key the key is Ed25519, which every host takes"
+        raise Failed("no_such_key", text, hint=hint) from None
+
+
+def reads(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The types of CA keys, beside those that every release knows, that the ssh which we run reads."""
+    try:
+        names = output_of([program.find(environ) or "ssh", "-Q", "key"]).split()
+    except Failed:
+        return ()
+    return tuple(kind for kind in (sshkey.MLDSA44_ED25519,) if kind in names)
 
 
 def public_key(private: Path) -> sshkey.PublicKey:
@@ -43,14 +65,15 @@ def public_key(private: Path) -> sshkey.PublicKey:
     """
     beside = private if private.suffix == ".pub" else private.with_name(private.name + ".pub")
     try:
-        return sshkey.parse_line(beside.read_text("utf-8"))
+        return sshkey.parse_line(beside.read_text("utf-8"), post_quantum=True)
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError):
         raise Invalid("no_key", f"can't read {beside}") from None
     if not private.exists():
         raise Invalid("no_key", f"there is no key {private}")
-    return sshkey.parse_line(_run(["ssh-keygen", "-y", "-f", str(private)], input_from_terminal=True))
+    line = _run(["ssh-keygen", "-y", "-f", str(private)], input_from_terminal=True)
+    return sshkey.parse_line(line, post_quantum=True)
 
 
 def sign(private: Path, namespace: str, data: bytes) -> str:

@@ -15,7 +15,8 @@ from sshjit.sshwire import Reader
 
 _MAGIC = b"openssh-key-v1\0"
 _BEGIN, _END = "-----BEGIN OPENSSH PRIVATE KEY-----", "-----END OPENSSH PRIVATE KEY-----"
-_PARTS = {sshkey.ED25519: 2, "ecdsa-sha2-nistp256": 3, "ecdsa-sha2-nistp384": 3, "ecdsa-sha2-nistp521": 3}
+_ECDSA = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+_PARTS = {sshkey.ED25519: 2, sshkey.MLDSA44_ED25519: 2, **dict.fromkeys(_ECDSA, 3)}
 """Kind of a key -> how many strings its private part has: public and secret; or curve, point and number."""
 
 

@@ -42,6 +42,8 @@ _FROM_FILES = "# from its file: "
 """The beginning of the lines that count only if the agent has the certificate no more."""
 LED = "~key"
 """What the name of a certificate's key ends with, beside the certificate."""
+SECOND = "~2"
+"""What the name of the certificate that is shown after another one has more than that one."""
 _GLOB = re.compile(r"([*?[])")
 _ODD = re.compile(r'["\\\x00-\x1f\x7f]|\$\{')
 
@@ -92,7 +94,8 @@ class Target:
     key: Path
     certificate: Path
     known_hosts: Path
-    revoked: Path
+    revoked: tuple[Path, ...]
+    """Lists of revoked host keys: only an ssh that reads post-quantum ones takes two."""
     proxy: str = ""
     """The value of ``ProxyCommand``; empty: ssh connects directly."""
     accepted: str = ""
@@ -101,6 +104,10 @@ class Target:
     """What comes before the person's configuration, for this host alone."""
     agent: str = ""
     """The socket of the agent that has the certificate; empty: ssh reads it from its file."""
+    second: Path | None = None
+    """The certificate that is shown where the first one is refused."""
+    host_key: tuple[str, ...] = ()
+    """What ssh is told of the host's own certificates; what the person wrote counts before it."""
 
 
 def ask(args: ConnectionArgs) -> openssh.RunningQuery:
@@ -201,8 +208,9 @@ def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
         f"User {target.login}",
         f"HostKeyAlias {target.host}",
         "StrictHostKeyChecking yes",
-        *([] if own.revoked else [f"RevokedHostKeys {_literal(target.revoked)}"]),
-        *(f"{_FROM_FILES if target.agent else ''}{line}" for line in _from_files(target.key, target.certificate)),
+        *([] if own.revoked else [f"RevokedHostKeys {' '.join(map(_literal, target.revoked))}"]),
+        *target.host_key,
+        *(f"{_FROM_FILES if target.agent else ''}{line}" for line in _from_files(target)),
         "IdentitiesOnly yes",
         "PreferredAuthentications publickey",
         *([f"ProxyCommand {target.proxy}"] if target.proxy else []),
@@ -210,7 +218,7 @@ def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
     ]
     ours = [block[0], *(f"    {line}" for line in block[1:])]
     known = f"GlobalKnownHostsFile {own.known_hosts} {quoted(target.known_hosts)}"
-    agent = _from_agent(target.agent, target.certificate) if target.agent else []
+    agent = _from_agent(target.agent, target.certificate, target.second) if target.agent else []
     if target.accepted:
         agent.append(f"{ACCEPTED} {target.accepted}")
     first = [block[0], *(f"    {line}" for line in (*_account(args), known, *agent, *target.first)), "Match all"]
@@ -228,29 +236,35 @@ def text(args: ConnectionArgs, target: Target, own: Own, *head: str) -> str:
     )
 
 
-def _from_files(key: Path, certificate: Path) -> list[str]:
-    """Names key and certificate; a key of ``lead`` has its certificate in place of the public key beside it.
+def _from_files(target: Target) -> list[str]:
+    """Names key and certificates; a key of ``lead`` has its certificate in place of the public key beside it.
 
     With ``CertificateFile`` ssh takes the private half of a plain key, which it must not show (``accepted``).
     """
-    if key == led(certificate):
-        return [f"IdentityFile {_token_free(key)}"]
-    return [f"IdentityFile {_token_free(key)}", f"CertificateFile {_token_free(certificate)}"]
+    shown = [target.certificate, *([] if target.second is None else [target.second])]
+    if target.key == led(target.certificate):
+        return [f"IdentityFile {_token_free(led(path))}" for path in shown]
+    return [f"IdentityFile {_token_free(target.key)}", *(f"CertificateFile {_token_free(path)}" for path in shown)]
 
 
-def _from_agent(socket: str, certificate: Path) -> list[str]:
+def _from_agent(socket: str, certificate: Path, second: Path | None) -> list[str]:
     """Names the certificate alone: where ``CertificateFile`` names one, ssh looks for its key in a file.
 
     ssh shows what an agent has in the agent's order, in which ours is the last, and after six keys a host hangs up:
     ``accepted`` keeps plain keys out.
     """
-    agent, file = _token_free(Path(socket)), _token_free(certificate)
-    return [f"IdentityAgent {agent}", f"IdentityFile {file}"]
+    files_of = [certificate] if second is None else [certificate, second]
+    return [f"IdentityAgent {_token_free(Path(socket))}", *(f"IdentityFile {_token_free(path)}" for path in files_of)]
 
 
 def led(certificate: Path) -> Path:
     """The name of the key of a certificate of ours, beside it."""
     return certificate.with_name(f"{certificate.name.removesuffix('-cert.pub')}{LED}")
+
+
+def second(certificate: Path) -> Path:
+    """Where the certificate is that is shown after this one."""
+    return certificate.with_name(f"{certificate.name.removesuffix('-cert.pub')}{SECOND}-cert.pub")
 
 
 def lead(certificate: Path, key: Path) -> tuple[Path, str]:
@@ -278,7 +292,7 @@ def read_from_files(config: Path, socket: str) -> None:
         if not path.exists():
             continue
         certificate = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub")
-        gone = {f"    {line}" for line in _from_agent(socket, certificate)}
+        gone = {f"    {line}" for line in _from_agent(socket, certificate, second(certificate))}
         lines = path.read_text("utf-8", "surrogateescape").split("\n")
         lines[0] = lines[0].partition(certificate_index.IN)[0]
         kept = [line.replace(f"    {_FROM_FILES}", "    ") for line in lines if line not in gone]

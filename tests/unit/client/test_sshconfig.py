@@ -23,7 +23,7 @@ def target(tmp_path: Path, **changes: str) -> sshconfig.Target:
         key=tmp_path / "id 100%",
         certificate=tmp_path / "open" / "web1-cert.pub",
         known_hosts=tmp_path / "web1.known",
-        revoked=tmp_path / "revoked",
+        revoked=(tmp_path / "revoked",),
     )
 
 
@@ -119,7 +119,7 @@ def test_t40_a_path_that_could_say_more_than_a_path_is_refused() -> None:
 
 
 def test_t40_a_list_whose_path_some_ssh_would_read_otherwise_is_refused(tmp_path: Path) -> None:
-    odd = dataclasses.replace(target(tmp_path), revoked=tmp_path / "%h")
+    odd = dataclasses.replace(target(tmp_path), revoked=(tmp_path / "%h",))
     with pytest.raises(Failed) as refused:
         sshconfig.text(connection_args.read(["web1"]), odd, sshconfig.Own(None, USUAL, None), "# head")
     assert refused.value.code == "odd_path"

@@ -148,9 +148,8 @@ def test_where_the_owner_says_which_signatures_are_taken_that_is_left(
     """The host stays with the other CA, and says which line it is."""
     host = fleet.host
     text = "CASignatureAlgorithms ssh-ed25519,rsa-sha2-512"
-    host.write_sshd_config(**{"before": text} if place == "before" else {
-        "after": text if place == "after" else f"Match User {host_machine.ME}\n{text}"
-    })  # fmt: skip
+    after = {"before": "", "after": text, "match": f"Match User {host_machine.ME}\n{text}"}[place]
+    host.write_sshd_config(before="" if after else text, after=after)
     said = fleet.tell(pq.part("serial: 3"))
     assert fleet.trusted == [line(authority.user_ca)]
     assert ADDED not in host.dropin.read_text()
