@@ -185,6 +185,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("kept",),
         ("agent_mode",),
         ("certificate", "forwarding", "host_lookup", "unknown_host"),
+        ("dialects",),
     ],
     "sshjit_client.identity": [
         ("sessions", "signed_request"),
