@@ -68,23 +68,23 @@ class Reporter:
     def _place(self) -> Path:
         return self.config.home / "reported.json"
 
-    def _reads(self, bundle: Bundle, told: Reads) -> Reads:
+    def _reads(self, bundle: Bundle, known: Reads) -> Reads:
         """What the CA is to know of the types that sshd takes; nothing while it has no post-quantum CA."""
-        if bundle.format < KNOWS_CLOSED or (bundle.post_quantum is None and not told):
+        if bundle.format < KNOWS_CLOSED or (bundle.post_quantum is None and not known):
             return None
         try:
             return trusted_types.taken(self.config)
         except effective.Refused:
-            return told  # a configuration that is broken is no other sshd
+            return known  # a configuration that is broken is no other sshd
 
     def _told(self) -> tuple[tuple[tuple[str, ...], bool, Reads], float]:
         """The problems that the CA has heard of, that only certificates count, which types are taken; since when."""
         data = files.read(self._place)
         try:
-            told = json.loads(data or b"{}")
-            problems = tuple(str(problem) for problem in told.get("problems", ()))
-            reads = None if told.get("reads") is None else tuple(str(kind) for kind in told["reads"])
-            return (problems, bool(told.get("closed")), reads), float(told.get("when", self.when))
+            kept = json.loads(data or b"{}")
+            problems = tuple(str(problem) for problem in kept.get("problems", ()))
+            reads = None if kept.get("reads") is None else tuple(str(kind) for kind in kept["reads"])
+            return (problems, bool(kept.get("closed")), reads), float(kept.get("when", self.when))
         except (ValueError, TypeError, AttributeError):
             return ((), False, None), self.when
 
