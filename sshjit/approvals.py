@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
+from sshjit import passkeys
 from sshjit.addresses import mailbox
 
 
@@ -18,6 +19,7 @@ from sshjit.addresses import mailbox
 class Step:
     """One approval step of a rule: ``count`` different people of ``role``, each by a signature if ``signed``.
 
+    That is by the key of a sign-in, or by such a ``passkey`` as well (``sshjit/passkeys.py``).
     Nobody counts who may have one of the roles ``but``. Once a request has waited for ``after`` seconds, people of
     ``instead`` count as well; ``tell`` are channels that are notified then.
     """
@@ -29,6 +31,7 @@ class Step:
     instead: str = ""
     after: int = 0
     tell: tuple[str, ...] = ()
+    passkey: passkeys.Accepted = ""
 
     def at(self, waited: int) -> Step:
         """The step once a request has waited for so many seconds: ``instead`` counts at once, or not at all."""
@@ -57,9 +60,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Approver(Person):
-    """An account that said yes; ``signed`` if with an SSHSIG that the CA has verified."""
+    """An account that said yes; ``signed`` if with an SSHSIG that the CA has verified, ``passkey`` if by one."""
 
     signed: bool = False
+    passkey: passkeys.Kind = ""
 
 
 class AskedStep(Protocol):
@@ -76,6 +80,10 @@ class AskedStep(Protocol):
     @property
     def signed(self) -> bool:
         """Whether only signed approvals count."""
+
+    @property
+    def passkey(self) -> passkeys.Accepted:
+        """Which passkeys count then."""
 
     @property
     def but(self) -> tuple[str, ...]:
@@ -216,7 +224,7 @@ def _as_strict(given: AskedStep, wanted: AskedStep) -> bool:
         return role == wanted.role or (role == wanted.instead and after >= wanted.after)
 
     instead = not given.instead or accepted(given.instead, given.after)
-    signed = given.signed or not wanted.signed
+    signed = passkeys.asked(given) >= passkeys.asked(wanted)
     return accepted(given.role, 0) and instead and signed and set(wanted.but) <= set(given.but)
 
 
@@ -284,7 +292,7 @@ def _identity_keys(person: Person) -> frozenset[_IdentityKey]:
 
 
 def _fills(account: Approver, step: Step) -> bool:
-    return any(role in account.roles for role in step.roles) and (account.signed or not step.signed)
+    return any(role in account.roles for role in step.roles) and passkeys.given(account) >= passkeys.asked(step)
 
 
 def _barred(step: Step, directory: PersonDirectory) -> frozenset[_IdentityKey]:

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 from sshjit import canonical, wire
+from sshjit.api.passkeys import AcceptPasskey, RegisterPasskey
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
-from sshjit.api.views import RequestView
+from sshjit.api.views import RequestView, StepView
 from sshjit.wire import type_name
 
 ASK_NAMESPACE = "ask@ssh-jit"
@@ -22,7 +23,7 @@ APPROVE_NAMESPACE = "approve@ssh-jit"
 ACT_NAMESPACE = "act@ssh-jit"
 """The SSHSIG namespace of every other act that needs a signature."""
 
-Act = AddHost | LabelHost | RemoveHost | Unlock
+Act = AddHost | LabelHost | RemoveHost | Unlock | RegisterPasskey | AcceptPasskey
 """The messages that the web socket takes only with a signature."""
 _SEEN = (
     *("id", "digest", "requester", "hosts", "host_ids", "login", "action", "command", "duration", "certificate"),
@@ -93,8 +94,13 @@ def _values(view: RequestView, names: Iterable[str]) -> list[tuple[str, Any]]:
 
 def _steps(view: RequestView) -> list[list[Any]]:
     """Each step as it was signed first; what came later stands behind it only where it says something."""
-    later = {step: [list(step.but), step.instead, step.after] for step in view.steps if step.but or step.instead}
-    return [[step.role, step.count, step.signed, *later.get(step, ())] for step in view.steps]
+    return [[step.role, step.count, step.signed, *_later(step)] for step in view.steps]
+
+
+def _later(step: StepView) -> list[Any]:
+    if not (step.but or step.instead or step.passkey):
+        return []
+    return [list(step.but), step.instead, step.after, *([step.passkey] if step.passkey else [])]
 
 
 def _text(what: str, challenge: str, installation: str, values: Iterable[tuple[str, Any]]) -> bytes:

@@ -134,7 +134,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("oidc", "state", "storage"),
         ("machine",),
         ("config", "counters", "ephemeral", "public_errors", "sockets"),
-        ("place_config", "source_config"),
+        ("passkey_config", "place_config", "source_config"),
     ],
     "sshjit_ca.report": [
         ("html_page",),

@@ -20,6 +20,7 @@ from sshjit.cosignature import Witness
 from sshjit.errors import Invalid
 from sshjit.policy import Policy, with_files
 from sshjit.policy import load as load_text
+from sshjit_ca.passkey_config import PasskeyFile, PasskeySites, passkey_sites
 from sshjit_ca.place_config import Place, PlaceFile, places
 from sshjit_ca.source_config import CheckerFile, CheckerPlace, RotaFile, RotaPlace, checker_place, rota_place
 
@@ -71,6 +72,7 @@ class _File:
     front_end: str | None = None
     unsafe_development: bool = False
     probe: _Probe = _Probe()
+    passkeys: PasskeyFile | None = None
     witness: tuple[_Witness, ...] = ()
     checkpoint: tuple[PlaceFile, ...] = ()
     tickets: Mapping[str, CheckerFile] = field(default_factory=dict)
@@ -136,6 +138,8 @@ class Config:
     """Where the checkers of the policy are."""
     rotas: Mapping[str, RotaPlace] = field(default_factory=dict)
     """Where the rotas of the policy are."""
+    passkeys: PasskeySites | None = None
+    """``None``: nobody approves by a passkey."""
 
     @property
     def origin(self) -> str:
@@ -188,6 +192,7 @@ def load(path: Path) -> Config:
         unsafe_development=file.unsafe_development,
         front_end=_front_end(path, file.front_end),
         probes=file.probe.enabled,
+        passkeys=passkey_sites(file.passkeys, path),
         witnesses=_witnesses(path, file.witness),
         checkpoints=places(file.checkpoint, path, plain_http=file.unsafe_development),
         read=(path.absolute(), _digest(text)),

@@ -28,6 +28,7 @@ from sshjit_ca.ephemeral import (
     BundleCache,
     Challenges,
     GroupClaims,
+    PasskeyOffers,
     ProbePauses,
     RefusalThrottle,
     ReplayCache,
@@ -93,6 +94,7 @@ class Context:
     """The trace id that its asker named."""
     refusals: RefusalThrottle = field(default_factory=RefusalThrottle)
     challenges: Challenges = field(default_factory=Challenges)
+    passkey_offers: PasskeyOffers = field(default_factory=PasskeyOffers)
     host_replays: ReplayCache = field(default_factory=ReplayCache)
     logout_tokens: TakenOnce = field(default_factory=TakenOnce)
     """Logout tokens of providers."""

@@ -10,6 +10,8 @@ from sshjit.login import b64url
 
 CHALLENGE_LIFETIME = 180
 """Seconds that a person has to read, confirm, and touch a key."""
+OFFER_LIFETIME = 600
+"""Seconds in which a passkey has to be made and signed for."""
 CHALLENGE_BYTES = 24
 MOST_CHALLENGES = 8
 """Challenges that one login may hold; the oldest gives way."""
@@ -53,6 +55,53 @@ class Challenges:
                 del out[challenge]
             if not out:
                 del self._out[login_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A passkey that a browser made, as its authenticator says; ``credential`` and ``public_key`` are base64url."""
+
+    rp_id: str
+    credential: str
+    public_key: str
+    device_bound: bool
+    backed_up: bool
+    counter: int
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyOffer:
+    """A registration of a passkey that a terminal began."""
+
+    code: str
+    subject: str
+    login_id: str
+    challenge: str
+    ends: int
+    made: Made | None = None
+    """What a browser made for it."""
+
+
+@dataclass(slots=True)
+class PasskeyOffers:
+    """The registrations that are under way, one of each native login."""
+
+    _open: dict[str, PasskeyOffer] = field(default_factory=dict)
+    """Code -> registration."""
+
+    def put(self, offer: PasskeyOffer, now: int) -> None:
+        """Keeps a registration: a new one in place of the login's one before, or one that got further."""
+        kept = {code: each for code, each in self._open.items() if now < each.ends and each.login_id != offer.login_id}
+        self._open = kept | {offer.code: offer}
+
+    def find(self, code: str, subject: str, now: int) -> PasskeyOffer | None:
+        """The registration with this code, if this person began it and it is not over."""
+        offer = self._open.get(code)
+        return offer if offer is not None and offer.subject == subject and now < offer.ends else None
+
+    def drop(self, code: str) -> None:
+        """It is done."""
+        self._open.pop(code, None)
 
 
 @dataclass(slots=True)

@@ -29,6 +29,7 @@ from sshjit_ca.handlers import (
     logins,
     metrics,
     own_logins,
+    passkeys,
     policy,
     probes,
     provider_logout,
@@ -79,6 +80,15 @@ ROUTES: dict[type[m.Message], Route] = {
     m.RegisterHardwareKey: Route(ADMIN, hardware_keys.register_hardware_key),
     m.RemoveHardwareKey: Route(ADMIN, hardware_keys.remove_hardware_key),
     m.ReadHardwareKeys: Route(ADMIN, hardware_keys.read_hardware_keys),
+    m.OfferPasskey: Route(WEB, passkeys.offer_passkey),
+    m.ReadPasskeyOffer: Route(WEB, passkeys.read_passkey_offer),
+    m.ReadPasskeyOptions: Route(WEB, passkeys.read_passkey_options),
+    m.MakePasskey: Route(WEB, passkeys.make_passkey),
+    m.RegisterPasskey: Route(WEB, passkeys.register_passkey),
+    m.AcceptPasskey: Route(BOTH, passkeys.accept_passkey),
+    m.RemovePasskey: Route(BOTH, passkeys.remove_passkey),
+    m.ReadPasskeys: Route(BOTH, passkeys.read_passkeys),
+    m.ReadPasskeyChallenge: Route(WEB, passkeys.read_passkey_challenge),
     # access
     m.Ask: Route(WEB, request_access.ask, ticket_errands.look_up, ticket_errands.for_ask, "tickets"),
     m.SignUser: Route(WEB, request_access.sign_user),
@@ -152,6 +162,8 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.ProviderLogout, m.EndLogins, m.ReadLogins), _ANY_TROUBLE),
     **dict.fromkeys((m.Explain, m.ReadFeed), _ANY_TROUBLE),
     m.RemoveHardwareKey: _ANY_TROUBLE,
+    m.RemovePasskey: _ANY_TROUBLE,
+    m.ReadPasskeys: _ANY_TROUBLE,
     m.ReadHardwareKeys: _ANY_TROUBLE,
     m.ConfirmClock: _ANY_TROUBLE,
     m.SignEmergency: frozenset({"disk_full"}),
@@ -163,5 +175,5 @@ A bundle is among it, since hosts learn from it what was revoked. Whatever gives
 """
 
 _FROM_MEMORY = (m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadReach, m.ReadKeys)
-_OF_ITSELF = (m.ReadHardwareKeys, m.Explain, m.Health, m.ReadMetrics, m.Status)
+_OF_ITSELF = (m.ReadHardwareKeys, m.ReadPasskeys, m.Explain, m.Health, m.ReadMetrics, m.Status)
 DESPITE |= {kind: DESPITE[kind] | {"database_silent"} for kind in (*_FROM_MEMORY, *_OF_ITSELF)}

@@ -94,6 +94,9 @@ class RequestReply(Reply):
     extensions: tuple[ExtensionView, ...] = ()
     signature_needed: bool = wire.added(2, default=False)
     """Whether the CA takes the reader's approval only if their key signs it; only reading a request tells it."""
+    passkey_counts: bool = wire.added(2, default=False)
+    """Whether one of the reader's passkeys can sign an approval that the CA takes and that brings the request nearer
+    at least as far as their key would; only reading a request tells it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from sshjit import wire
+from sshjit import passkeys, wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,8 @@ class StepView:
     instead: str = wire.added(2, default="")
     """The role whose people may approve it as well, ``after`` seconds from the request on; empty: none."""
     after: int = wire.added(2, default=0)
+    passkey: passkeys.Accepted = wire.added(2, default="")
+    """Which passkeys count where ``signed`` is asked for; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,13 @@ class DecisionView:
     signed: bool
     duration: int | None
     """Seconds: the yes was for no longer than this; ``None``: for as long as was asked."""
+    passkey: passkeys.Kind = wire.added(2, default="")
+    """The kind of the passkey that signed it; empty: none did."""
 
     @property
     def not_signed(self) -> bool:
-        """Whether this is a yes that the approver's key did not sign. A no goes on a word anyway."""
-        return self.verdict == "approve" and not self.signed
+        """Whether this is a yes that no key of the approver's signed. A no goes on a word anyway."""
+        return self.verdict == "approve" and not self.signed and not self.passkey
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from sshjit.api.hosts import *
 from sshjit.api.locks import *
 from sshjit.api.log import *
 from sshjit.api.outcomes import *
+from sshjit.api.passkeys import *
 from sshjit.api.session import *
 from sshjit.api.sign_in import *
 from sshjit.api.signed import *
@@ -44,6 +45,7 @@ from sshjit.ca_protocol.log import *
 from sshjit.ca_protocol.logins import *
 from sshjit.ca_protocol.metrics import *
 from sshjit.ca_protocol.operating import *
+from sshjit.ca_protocol.passkeys import *
 from sshjit.ca_protocol.probes import *
 from sshjit.ca_protocol.requests import *
 from sshjit.ca_protocol.table import *

@@ -21,8 +21,19 @@ FeedKind = Literal[
     "emergency",
     "join_refused",
     "escalated",
+    "passkey_registered",
+    "passkey_accepted",
+    "passkey_removed",
+    "passkey_refused",
 ]
-SINCE: dict[FeedKind, int] = {"join_refused": 2, "escalated": 2}
+SINCE: dict[FeedKind, int] = {
+    "join_refused": 2,
+    "escalated": 2,
+    "passkey_registered": 2,
+    "passkey_accepted": 2,
+    "passkey_removed": 2,
+    "passkey_refused": 2,
+}
 """Since which version there are kinds that version 1 did not know: only those who read it get them."""
 
 
@@ -59,6 +70,10 @@ class FeedItem:
     """The channels that the rule names."""
     claims: tuple[str, ...] = wire.added(2, default=())
     """Of the workload that asked, as in ``LoginView``: what tells it from another one of the same name."""
+    owner: PersonView | None = wire.added(2, default=None)
+    """Of a passkey: whose it is."""
+    admins: tuple[PersonView, ...] = wire.added(2, default=())
+    """Of a passkey: who has one of the permissions ``passkeys``, ``unlock`` and ``hosts``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sshjit.api.action_signature import ActionSignature
 from sshjit.api.ask import AskReply
 from sshjit.api.details import RequestReply, RequestsReply
 from sshjit.api.message import Message, Reply
+from sshjit.api.passkeys import PasskeyAssertion
 from sshjit.api.views import CertificateView, RequestState
 from sshjit.limits import Hosts, Id
 
@@ -100,6 +101,8 @@ class Approve(Message, answer=RequestReply):
     """The signature, where a step asks for one; ``None``: a word alone."""
     duration: int | None = None
     """Seconds: yes, but for no longer than this; ``None``: for as long as was asked."""
+    passkey: PasskeyAssertion | None = wire.added(2, default=None, weakens=True)
+    """The signature by a passkey of the approver's, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from importlib import import_module
 from sshjit import wire
 from sshjit.api import host_sessions, signed
 from sshjit.api import hosts as said_by_hosts
+from sshjit.api import passkeys as signed_of_passkeys
 from sshjit.api.message import Message, Reply
 from sshjit.ca_protocol import (
     explain,
@@ -19,6 +20,7 @@ from sshjit.ca_protocol import (
     logins,
     metrics,
     operating,
+    passkeys,
     probes,
     requests,
 )
@@ -30,7 +32,7 @@ PROTOCOL_VERSION = 1
 MAX_FRAME = 256 * 1024
 """Bytes of one frame, in both directions, except replies that carry a bundle or a page of the log."""
 MAX_REPLY = 16 * 1024 * 1024
-_FOR_PEOPLE = (logins, requests, explain, feed, locks, signed)
+_FOR_PEOPLE = (logins, requests, explain, feed, locks, signed, passkeys, signed_of_passkeys)
 _TOPICS = (*_FOR_PEOPLE, hosts, inventory, said_by_hosts, host_sessions, keys, log, metrics, operating, probes)
 
 

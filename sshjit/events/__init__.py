@@ -56,6 +56,13 @@ from sshjit.events.hosts import (
 from sshjit.events.keys import KeyActivated, KeyAdded, KeyDeactivated, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
 from sshjit.events.parts import Channel, How
+from sshjit.events.passkeys import (
+    PasskeyAccepted,
+    PasskeyRefused,
+    PasskeyRegistered,
+    PasskeyRemoved,
+    PasskeyUsed,
+)
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 from sshjit.events.probes import HostsProbed, ProbedHost, ProbeIssued, ProbePurpose, ProbeVerdict
 from sshjit.events.sessions import SessionEnded, SessionReportRefused, SessionStarted
@@ -104,6 +111,11 @@ __all__ = [
     "LoginClosed",
     "LoginOpened",
     "Opened",
+    "PasskeyAccepted",
+    "PasskeyRefused",
+    "PasskeyRegistered",
+    "PasskeyRemoved",
+    "PasskeyUsed",
     "PolicyLoaded",
     "ProbeIssued",
     "ProbePurpose",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sshjit import passkeys
 from sshjit.api.views import RequestState
 from sshjit.events.parts import Channel, How, added, detail
 
@@ -23,6 +24,8 @@ class StepAsked:
     after: int = added(default=0)
     tell: tuple[str, ...] = added(default=())
     """The channels that are notified then."""
+    passkey: passkeys.Accepted = added(default="")
+    """Which passkeys count where ``signed`` is asked for; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,10 @@ class Decided:
     """What was said, for this approval, of the requester's ticket; ``None``: the rule wants none."""
     rotas: tuple[RotaSaid, ...] = added(default=(), detail=True)
     """What the policy's rotas said of the approver."""
+    passkey: passkeys.Kind = added(default="")
+    """The kind of the passkey that signed it; the entry before this one proves it. Empty: none did."""
+    passkey_id: str = added(default="")
+    """That passkey's id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ from sshjit.events.hosts import (
 )
 from sshjit.events.keys import KeyActivated, KeyAdded, KeyDeactivated, KeyRetired
 from sshjit.events.locks import Locked, Unlocked
+from sshjit.events.passkeys import (
+    PasskeyAccepted,
+    PasskeyRefused,
+    PasskeyRegistered,
+    PasskeyRemoved,
+    PasskeyUsed,
+)
 from sshjit.events.people import HardwareKeyRegistered, HardwareKeyRemoved, LoginClosed, LoginOpened
 from sshjit.events.probes import HostsProbed, ProbeIssued
 from sshjit.events.sessions import SessionEnded, SessionReportRefused, SessionStarted
@@ -83,6 +90,11 @@ Event = (
     | HostsProbed
     | HardwareKeyRegistered
     | HardwareKeyRemoved
+    | PasskeyRegistered
+    | PasskeyAccepted
+    | PasskeyRemoved
+    | PasskeyUsed
+    | PasskeyRefused
     | Locked
     | Unlocked
     | KeyAdded
@@ -134,6 +146,11 @@ _NAMES: dict[type[Event], str] = {
     HostsProbed: "probe",
     HardwareKeyRegistered: "hardware-key",
     HardwareKeyRemoved: "hardware-key-removal",
+    PasskeyRegistered: "passkey",
+    PasskeyAccepted: "passkey-acceptance",
+    PasskeyRemoved: "passkey-removal",
+    PasskeyUsed: "passkey-use",
+    PasskeyRefused: "passkey-refusal",
     Locked: "lock",
     Unlocked: "unlock",
     KeyAdded: "key",

@@ -26,7 +26,7 @@ SHELL = "shell"
 COMMAND = "command"
 CLIENT = "client"
 """As a rule's source: the address that the client connects from."""
-PERMISSIONS = frozenset({"hosts", "lock", "unlock", "audit", "explain", "review"})
+PERMISSIONS = frozenset({"hosts", "lock", "unlock", "audit", "explain", "review", "passkeys"})
 FORWARDING = ("port", "agent", "x11")
 DEFAULT_PENDING = 3600
 """Seconds that an unanswered request waits, where a rule has no ``pending``."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from sshjit import names
+from sshjit import names, passkeys
 from sshjit.approvals import Step
 from sshjit.policy import fields, model
 from sshjit.policy.model import AllowRule, Extend, Limit, Limits
 from sshjit.policy.owners import MARK
 from sshjit.policy.problems import Path, did_you_mean
-from sshjit.policy.reader import Table
+from sshjit.policy.reader import Table, kind
 
 MOST_APPROVERS = 20
 """People of one step."""
@@ -24,9 +24,9 @@ MOST_GRANTS = 10_000
 def read_steps(table: Table, roles: Collection[str], owners: Collection[str]) -> tuple[Step, ...]:
     """``approvals`` of a rule.."""
     steps = [_step(table, at, item, roles, owners) for at, item in table.tables("approvals")]
-    ways = [(step.role, step.signed) for step in steps if step is not None]
-    for number, (role, signed) in enumerate(ways):
-        if (role, signed) in ways[:number]:
+    ways = [(step.role, passkeys.asked(step)) for step in steps if step is not None]
+    for number, (role, signature) in enumerate(ways):
+        if (role, signature) in ways[:number]:
             table.wrong(("approvals", number), f'"{role}" already has a step', "raise its count")
     return tuple(step for step in steps if step is not None)
 
@@ -47,7 +47,9 @@ def _step(rule: Table, path: Path, value: object, roles: Collection[str], owners
     if but is not None and f"{MARK}{but}" not in owners:
         names_of = [each.removeprefix(MARK) for each in owners]
         table.wrong(("not_own",), f"there are no owners {names.show(but)}", did_you_mean(but, names_of))
-    step = Step(role, table.count("count", MOST_APPROVERS) or 0, table.flag("signed"), (f"{MARK}{but}",) if but else ())
+    signed, passkey = _signature(table)
+    count = table.count("count", MOST_APPROVERS) or 0
+    step = Step(role, count, signed, (f"{MARK}{but}",) if but else (), passkey=passkey)
     if "escalate" in table:
         later = Table(table.any("escalate"), (*path, "escalate"), rule.report, fields.ESCALATE)
         to, tell = _known_role(later, "to", roles), later.names("tell", None, "channel") or ()
@@ -55,6 +57,20 @@ def _step(rule: Table, path: Path, value: object, roles: Collection[str], owners
             later.wrong(("to",), f'"{to}" may answer from the beginning')
         step = replace(step, instead=to, after=later.duration("after") or 0, tell=tell)
     return step if table.sound else None
+
+
+def _signature(table: Table) -> tuple[bool, passkeys.Accepted]:
+    """``signed``: ``true``, ``false``, or the word for the passkeys that count as well."""
+    value = table.any("signed") if "signed" in table else False
+    if isinstance(value, bool):
+        return value, ""
+    if isinstance(value, str) and value in passkeys.SIGNED:
+        return True, passkeys.SIGNED[value]
+    if isinstance(value, str):
+        table.wrong(("signed",), f"cannot be {names.show(value)}", did_you_mean(value, passkeys.SIGNED))
+    else:
+        table.wrong(("signed",), f"must be true, false or one of {', '.join(passkeys.SIGNED)}, is {kind(value)}")
+    return False, ""
 
 
 def _known_role(table: Table, key: str, roles: Collection[str]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from sshjit import durations
 from sshjit.approvals import Step, covers
 from sshjit.errors import Invalid
+from sshjit.passkeys import SIGNED
 from sshjit.policy.model import CLIENT
 from sshjit.policy.networks import within
 from sshjit.policy.owners import MARK
@@ -96,7 +97,8 @@ def _steps(value: Any) -> list[Step]:
 
 def _step(step: Any) -> Step:
     but = (f"{MARK}{step['not_own']}",) if "not_own" in step else ()
-    plain = Step(step["from"], int(step["count"]), step.get("signed", False) is True, but)
+    signed = step.get("signed", False)
+    plain = Step(step["from"], int(step["count"]), signed is not False, but, passkey=SIGNED.get(str(signed), ""))
     later = step.get("escalate")
     return plain if later is None else replace(plain, instead=later["to"], after=durations.parse(later["after"]))
 

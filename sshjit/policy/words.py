@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sshjit import passkeys
 from sshjit.approvals import AskedStep
 from sshjit.durations import show
 from sshjit.policy.model import COMMAND, OWN, SHELL
@@ -65,7 +66,7 @@ def doing(action: str) -> str:
 def step(asked: AskedStep) -> str:
     """An approval step: ``1 of sre-lead, signed``, ``1 of dba, after 20 min also of lead, not of payments``."""
     parts = [f"{asked.count} of {asked.role}"]
-    parts += ["signed"] if asked.signed else []
+    parts += [passkeys.words(asked)] if asked.signed else []
     parts += [f"after {show(asked.after)} also of {asked.instead}"] if asked.instead else []
     parts += [f"not of {listed(map(_own, asked.but), 'or')}"] if asked.but else []
     return ", ".join(parts)

@@ -299,6 +299,7 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
         explained,
         m.ReadFeed(-1, 100),
         m.ReadLocks(bob),
+        m.ReadPasskeys(bob, everybody=True),
         m.ReadHosts(bob),
         m.ReadLog(bob, None, 1000),
         m.ReadTile("tile/0/000.p/137"),
@@ -323,7 +324,8 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
     for message in admin:
         shown.say(message, m.REPLIES[type(message)], "admin")
     reading = {kind for name, kind in m.MESSAGES.items() if name.startswith("read_")} | {m.Health, m.Status, m.Explain}
-    assert {type(message) for message in (*web, *admin)} == reading
+    of_passkeys = {m.ReadPasskeyOffer, m.ReadPasskeyOptions, m.ReadPasskeyChallenge}  # refused: it takes none
+    assert {type(message) for message in (*web, *admin)} == reading - of_passkeys
 
 
 def test_certificates_are_drawn_from_grants_that_live(ca: FrozenCa) -> None:

@@ -34,6 +34,10 @@ Topic = Literal[
     "unlocked",
     "emergency",
     "join_refused",
+    "passkey_registered",
+    "passkey_accepted",
+    "passkey_removed",
+    "passkey_refused",
 ]
 """What somebody can be told."""
 

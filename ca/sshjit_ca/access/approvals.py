@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sshjit import approvals, wire
+from sshjit import approvals, passkeys, wire
 from sshjit.approvals import Approver, Step
 from sshjit.errors import Refused
+from sshjit.events import Decided
 from sshjit.requests import Request
 from sshjit_ca.context import Context
 from sshjit_ca.state import Login, locks
@@ -25,13 +26,19 @@ def at_last(context: Context, request: Request, steps: tuple[Step, ...]) -> tupl
 
 
 def approvers_of(context: Context, request: Request) -> tuple[Approver, ...]:
-    """Everybody who said yes, with the roles that they have now; not by a sign-in or a key that is locked."""
+    """Everybody who said yes, with the roles that they have now; not by what is locked, nor a passkey that is gone."""
     approvers = []
     for decided in (decision.said for decision in request.decisions):
-        if decided.verdict == "approve" and not locks.vote_suspended(context.state, decided.login_id, decided.subject):
+        suspended = locks.vote_suspended(context.state, decided.login_id, decided.subject)
+        if decided.verdict == "approve" and not suspended and not taken_back(context, decided):
             person = context.person(decided.subject)
-            approvers.append(wire.fill(Approver, person, signed=decided.signed))
+            approvers.append(wire.fill(Approver, person, signed=decided.signed, passkey=decided.passkey))
     return tuple(approvers)
+
+
+def taken_back(context: Context, decided: Decided) -> bool:
+    """Whether something was said by a passkey that was removed since."""
+    return bool(decided.passkey_id) and decided.passkey_id not in context.state.passkeys
 
 
 def may_decide(context: Context, login: Login, request: Request) -> bool:
@@ -69,14 +76,25 @@ class Decider:
         return self._others[subject]
 
 
-def needs_signature(context: Context, login: Login, request: Request) -> bool:
-    """Whether a yes of the login's person brings the request nearer only if their key signs it."""
+def signature_needed(context: Context, login: Login, request: Request) -> int:
+    """How a yes of the login's person must be signed at least, so that no stronger one would bring it nearer.
+
+    One of ``sshjit.passkeys``' strengths; ``UNSIGNED``: it need not be.
+    """
     person, known = context.person(login.opened.subject), context.person_directory()
-    mine = [step for step in steps_of(context, request) if approvals.fits(person, step, known)]
-    if all(step.signed for step in mine) or not any(step.signed for step in mine):
-        return any(step.signed for step in mine)
-    lacking = [sum(missing(context, request, wire.fill(Approver, person, signed=signed))) for signed in (False, True)]
-    return lacking[1] < lacking[0]
+    mine = {passkeys.asked(step) for step in steps_of(context, request) if approvals.fits(person, step, known)}
+    if len(mine) < 2:
+        return max(mine, default=passkeys.UNSIGNED)
+
+    def lacking(strength: int) -> int:
+        signed, passkey = strength == passkeys.KEY, _PASSKEYS.get(strength, "")
+        return sum(missing(context, request, wire.fill(Approver, person, signed=signed, passkey=passkey)))
+
+    least = lacking(max(mine))
+    return next(strength for strength in sorted(mine | {passkeys.UNSIGNED}) if lacking(strength) == least)
+
+
+_PASSKEYS: dict[int, passkeys.Kind] = {passkeys.PASSKEY: "synced", passkeys.DEVICE_BOUND: "device-bound"}
 
 
 def require_approvals(context: Context, grant: Request) -> None:

@@ -14,7 +14,7 @@ from typing import Literal
 from sshjit import signed_actions, versions, wire
 from sshjit.api.action_signature import ActionSignature
 from sshjit.api.bodies import ShownHost, ShownLock
-from sshjit.api.signed import AddHost, LabelHost, RemoveHost, Unlock
+from sshjit.api.signed import LabelHost, RemoveHost, Unlock
 from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
 from sshjit.requests import Request
@@ -61,7 +61,7 @@ def require(context: Context, act: Act, permission: str) -> str | None:
         return None
     if act.consent is None:
         raise Refused("signature_needed", "this requires a signature by your key", hint="use the command line")
-    if not isinstance(act, AddHost):
+    if isinstance(act, LabelHost | RemoveHost | Unlock):
         _check_shown(context, act)
     installation = context.config.installation
     verify(

@@ -75,6 +75,7 @@ def _view(context: Context, request: Request, answer: Bounds | Refused | None) -
                 channel=decision.said.via,
                 signed=decision.said.signed,
                 duration=decision.said.duration,
+                passkey=decision.said.passkey,
             )
             for decision in request.decisions
         ),

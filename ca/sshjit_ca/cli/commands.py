@@ -20,6 +20,7 @@ from sshjit_ca.cli import locks as cli_locks
 from sshjit_ca.cli import log as cli_log
 from sshjit_ca.cli import maintenance as cli_care
 from sshjit_ca.cli import move_database as cli_move
+from sshjit_ca.cli import passkeys as cli_passkeys
 from sshjit_ca.cli import policies as cli_policies
 from sshjit_ca.cli import recovery as cli_recovery
 from sshjit_ca.cli import report as cli_report
@@ -87,6 +88,7 @@ def _parser(default_config: Path) -> argparse.ArgumentParser:
     _add(commands, "serve", "run the CA in the foreground", _serve).set_defaults(works=FOR_GOOD)
     cli_locks.add_commands(commands)
     cli_hosts.add_commands(commands)
+    cli_passkeys.add_commands(commands)
     cli_keys.add_commands(commands)
     cli_care.add_commands(commands)
     cli_move.add_commands(commands)

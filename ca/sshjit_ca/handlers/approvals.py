@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from sshjit import approvals, durations, names, requests
+from sshjit import approvals, durations, names, passkeys, requests
 from sshjit.api.details import RequestReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import Approve, Deny
 from sshjit.errors import Invalid, Refused
-from sshjit.events import Closed, Decided
+from sshjit.events import Closed, Decided, PasskeyUsed
 from sshjit.policy import Bounds
 from sshjit.requests import Request
 from sshjit_ca.access import lookup, openings, recheck, signed_actions
-from sshjit_ca.access.approvals import may_decide, needs_signature, steps_of
+from sshjit_ca.access.approvals import may_decide, signature_needed, steps_of, taken_back
 from sshjit_ca.access.grants import grant_end, ticket_said
+from sshjit_ca.access.passkeys import meant, signed_approval, strength
 from sshjit_ca.access.ticket_errands import require_ticket
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import visible_request
@@ -29,7 +30,7 @@ def approve(context: Context, message: Approve) -> RequestReply:
 
     Raises:
         Refused: ``own_request``, ``not_an_approver``, ``signature_needed``, ``locked``, ``policy_changed``,
-            ``grant_over``, ``host_gone``, policy's codes, and as ``signed_actions``.
+            ``grant_over``, ``host_gone``, policy's codes, and as ``signed_actions`` and ``passkeys``.
         Invalid: ``unknown_request``, ``wrong_state``, ``digest_differs``, ``already_decided``, ``bad_duration``.
 
     """
@@ -43,20 +44,26 @@ def approve(context: Context, message: Approve) -> RequestReply:
         grant_end(context, request)
     bounds = _require_current(context, request)
     ticket = require_ticket(context, request)
-    decided = _decided(context, login, message, request, "approve")
+    decided, used = _decided(context, login, message, request, "approve")
     decided = replace(decided, ticket=None if ticket is None else ticket_said(ticket))
-    if not decided.signed and needs_signature(context, login, request):
-        raise Refused(
-            "signature_needed",
-            "this approval requires a signature by your key",
-            hint=f"ssh-jit approve {request.id}",
-        )
+    _check_signature(passkeys.given(decided), signature_needed(context, login, request), request)
     after = requests.decide(request, decided, context.now)
     opened = openings.opened(context, after, bounds)
+    if used is not None:
+        context.record(used)
     context.record(decided)
     if opened is not None:
         context.record(opened)
     return RequestReply(request_view(context, context.request(request.id)))
+
+
+def _check_signature(given: int, needed: int, request: Request) -> None:
+    """Raises ``Refused``: ``signature_needed``, where a stronger signature would bring the request nearer."""
+    if given < needed:
+        by = "your key" if needed == passkeys.KEY else "your key or a passkey of yours"
+        by = "your key or a passkey that cannot be synced" if needed == passkeys.DEVICE_BOUND else by
+        hint = f"ssh-jit approve {request.id}"
+        raise Refused("signature_needed", f"this approval requires a signature by {by}", hint=hint)
 
 
 def _require_current(context: Context, request: Request) -> Bounds:
@@ -85,7 +92,7 @@ def deny(context: Context, message: Deny) -> RequestReply:
     if (answered := _answered(context, message, "deny")) is not None:
         return answered
     login, request = _approver(context, message.login_id, message.request)
-    decided = _decided(context, login, message, request, "deny")
+    decided, _ = _decided(context, login, message, request, "deny")
     if not decided.comment:
         raise Invalid("no_reason", "give a reason; the requester reads it", hint="--reason TEXT")
     context.record(decided)
@@ -123,21 +130,37 @@ def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, 
 
 def _decided(
     context: Context, login: Login, message: Approve | Deny, request: Request, verdict: Literal["approve", "deny"]
-) -> Decided:
-    before = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
-    if any(said.signed or message.consent is None for said in before):
+) -> tuple[Decided, PasskeyUsed | None]:
+    mine = [each.said for each in request.decisions if each.said.subject == login.opened.subject]
+    before = max((passkeys.given(said) for said in mine if not taken_back(context, said)), default=-1)
+    if before >= _offered(context, login, message):
         raise Invalid("already_decided", "you have already answered this request")
     if message.digest != requests.digest(request.asked):
         raise Invalid("digest_differs", f"request {request.id} has changed since it was shown", hint="look at it again")
-    return Decided(
+    signed = signed_actions.signed_answer(context, message, request, verdict)
+    used = signed_approval(context, login, message, request) if isinstance(message, Approve) else None
+    decided = Decided(
         request=request.id,
         subject=login.opened.subject,
         login_id=message.login_id,
         via=login.opened.via,
         verdict=verdict,
         digest=message.digest,
-        signed=signed_actions.signed_answer(context, message, request, verdict),
+        signed=signed,
         duration=message.duration if isinstance(message, Approve) else None,
         comment=names.free_text(message.comment, "the comment"),
         rotas=rotas_said(context.policy, context.state, context.policy_subject(login), context.now),
     )
+    if used is None:
+        return decided, None
+    kind = passkeys.kind(device_bound=context.state.passkeys[used.passkey].device_bound)
+    return replace(decided, passkey=kind, passkey_id=used.passkey), used
+
+
+def _offered(context: Context, login: Login, message: Approve | Deny) -> int:
+    """How strongly the answer is signed if its signature is a good one."""
+    if message.consent is not None:
+        return passkeys.KEY
+    if isinstance(message, Approve) and message.passkey is not None:
+        return strength(meant(context, login, message.passkey.credential))
+    return passkeys.UNSIGNED

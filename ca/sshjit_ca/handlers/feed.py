@@ -46,6 +46,10 @@ _KINDS: dict[str, FeedKind] = {
     "unlock": "unlocked",
     "emergency": "emergency",
     "join-refusal": "join_refused",
+    "passkey": "passkey_registered",
+    "passkey-acceptance": "passkey_accepted",
+    "passkey-removal": "passkey_removed",
+    "passkey-refusal": "passkey_refused",
 }
 
 
@@ -75,7 +79,7 @@ def _items(context: Context, rows: list[Row]) -> list[FeedItem]:
     known, items, people = _People(context), list[FeedItem](), 0
     for row in rows:
         items.append(_item(context, known, row))
-        people += len(items[-1].deciders) + len(items[-1].reviewers)
+        people += len(items[-1].deciders) + len(items[-1].reviewers) + len(items[-1].admins)
         if people >= PEOPLE:
             break
     return items
@@ -85,6 +89,8 @@ def _item(context: Context, known: _People, row: Row) -> FeedItem:
     """One entry, and whom it may concern. Of an entry whose detail was erased the fact is left."""
     entry = row.entry
     event = read_entry(row)
+    if isinstance(event, _OF_PASSKEYS):
+        return _passkey_item(context, known, row, event)
     request = None if row.request is None else context.history.request(context.state, row.request)
     view = entry_view(context.history.with_request(context.state, row), entry)
     return FeedItem(
@@ -99,6 +105,31 @@ def _item(context: Context, known: _People, row: Row) -> FeedItem:
         reviewers=() if request is None else known.reviewers(request),
         notify=_channels(event, request),
         claims=() if request is None else _claims(context, request.asked.subject),
+    )
+
+
+_OF_PASSKEYS = (events.PasskeyRegistered, events.PasskeyAccepted, events.PasskeyRemoved, events.PasskeyRefused)
+_Passkey = events.PasskeyRegistered | events.PasskeyAccepted | events.PasskeyRemoved | events.PasskeyRefused
+_ADMINS = ("passkeys", "unlock", "hosts")
+"""The permissions of those who are told of everybody's passkeys: each gives something that others lack."""
+
+
+def _passkey_item(context: Context, known: _People, row: Row, event: _Passkey) -> FeedItem:
+    """What happened to a passkey: it is about no request, also where it was refused for one."""
+    by = getattr(event, "by", event.subject)
+    return FeedItem(
+        index=row.entry.index,
+        time=row.entry.time,
+        kind=_KINDS[row.entry.kind],
+        summary=entry_view(context.state, row.entry).summary,
+        request=None,
+        actor=None if by is None else _vouched(context, by),
+        labels=(),
+        deciders=(),
+        reviewers=(),
+        notify=(),
+        owner=_vouched(context, event.subject),
+        admins=known.admins(),
     )
 
 
@@ -156,6 +187,7 @@ class _People:
         self._context = context
         self._asked: dict[tuple[str, tuple[Step, ...]], tuple[PersonView, ...]] = {}
         self._linked: dict[str, frozenset[str]] = {}
+        self._admins: tuple[PersonView, ...] | None = None
 
     def deciders(self, request: Request) -> tuple[PersonView, ...]:
         """Who could say yes to some step."""
@@ -167,6 +199,18 @@ class _People:
     def reviewers(self, request: Request) -> tuple[PersonView, ...]:
         """Who may look at this break-glass access."""
         return self._ask(request, (), self._may_review) if request.review_by is not None else ()
+
+    def admins(self) -> tuple[PersonView, ...]:
+        """Who is told of everybody's passkeys."""
+        if self._admins is None:
+            subjects = (person.subject_id for person in self._context.person_directory() if self._is_admin(person))
+            views = (_vouched(self._context, subject) for subject in sorted(subjects))
+            self._admins = tuple(view for view in views if view is not None)
+        return self._admins
+
+    def _is_admin(self, person: Person) -> bool:
+        login = self._context.newest_login(person.subject_id)
+        return any(self._context.permitted(login, each) for each in _ADMINS)
 
     def _ask(self, request: Request, of: tuple[Step, ...], asked: Callable[[Person], bool]) -> tuple[PersonView, ...]:
         """Whom of those that fit it may concern: nobody who is, by any link, the requester."""

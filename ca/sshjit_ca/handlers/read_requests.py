@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from sshjit import events, requests
+from sshjit import events, passkeys, requests
 from sshjit.api.details import ExtensionView, RequestReply, RequestsReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import ReadRequest, ReadRequests
 from sshjit.errors import Invalid
 from sshjit.requests import Request
 from sshjit_ca.access import queue
-from sshjit_ca.access.approvals import Decider, approver_roles, could_review, needs_signature
+from sshjit_ca.access.approvals import Decider, approver_roles, could_review, signature_needed
+from sshjit_ca.access.passkeys import counting, strength
 from sshjit_ca.access.views import request_view
 from sshjit_ca.access.visibility import Visibility, requester_info, visibility
 from sshjit_ca.context import Context
@@ -70,7 +71,9 @@ def read_request(context: Context, message: ReadRequest) -> RequestReply:
     who = requester_info(context, request, before=seen is Visibility.WHOLE)
     roles = () if view.blocked else approver_roles(context, login, request)
     decides = bool(roles) and view.state is RequestState.PENDING
-    return RequestReply(view, who, roles, extensions, decides and needs_signature(context, login, request))
+    needed = signature_needed(context, login, request) if decides else passkeys.UNSIGNED
+    by_passkey = any(strength(each) >= max(needed, passkeys.PASSKEY) for each in counting(context, login))
+    return RequestReply(view, who, roles, extensions, needed > passkeys.UNSIGNED, decides and by_passkey)
 
 
 def read_requests(context: Context, message: ReadRequests) -> RequestsReply:

@@ -30,7 +30,7 @@ from sshjit_ca.storage.store import Store
 
 BY_AGE = ("certificate", "refusal", "revoke")
 """Kinds whose details no fold ever looks at."""
-BY_REQUEST = ("ask", "decision", "close", "comment", "review")
+BY_REQUEST = ("ask", "decision", "close", "comment", "review", "passkey-use")
 """Kinds whose details count as long as their request is at hand."""
 BY_LOGIN = ("login",)
 BY_HOST = ("session", "session-end", "session-refusal")

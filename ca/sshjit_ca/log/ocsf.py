@@ -51,6 +51,10 @@ _ENTITIES: dict[str, tuple[str, int, str]] = {
     "key-end": ("CA key", _GONE, "Delete"),
     "hardware-key": ("hardware key", _MADE, "Create"),
     "hardware-key-removal": ("hardware key", _GONE, "Delete"),
+    "passkey": ("passkey", _MADE, "Create"),
+    "passkey-acceptance": ("passkey", _CHANGED, "Update"),
+    "passkey-removal": ("passkey", _GONE, "Delete"),
+    "passkey-use": ("passkey", _OTHER, "Use"),
     "policy": ("policy", _CHANGED, "Update"),
     "rota": ("rota", _CHANGED, "Update"),
     "provider": ("identity provider", _MADE, "Create"),
@@ -75,6 +79,10 @@ def event_of(entry: Entry, event: Event | None, state: State, summary: str) -> d
             fields = _class(_ENTITY, _MADE, "Create", status=_FAILURE)
             fields |= {"entity": {"type": "host", "uid": event.name, "data": wire.encode(event)}}
             fields |= {"status_code": event.problem}
+        case events.PasskeyRefused():
+            fields = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE)
+            fields |= {"user": _user(state, event.subject), "privileges": [event.request]}
+            fields |= {"status_code": "passkey_counter", "status_detail": summary}
         case events.Turned():
             fields = _class(_ACCESS, 1, "Assign Privileges", status=_FAILURE, severity=_LOW)
             fields |= {"user": _user(state, event.subject), "privileges": [event.asked or event.message]}
@@ -102,7 +110,7 @@ def alarming(event: Event | None) -> bool:
     match event:
         case events.Asked(break_glass=True) | events.Opened(how="break_glass") | events.EmergencyIssued():
             return True
-        case events.Locked(kind="everything") | events.JoinRefused():
+        case events.Locked(kind="everything") | events.JoinRefused() | events.PasskeyRefused():
             return True
         case events.SessionStarted(known="emergency" | "unknown" | "elsewhere" | "recovery"):
             return True

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sshjit import durations, events, names, requests
+from sshjit import durations, events, names, passkeys, requests
 from sshjit.api.log import EntryView
 from sshjit.entries import Entry
 from sshjit.events import Event
 from sshjit_ca.log import fast_reader
+from sshjit_ca.log.key_words import key_lines
 from sshjit_ca.log.session_words import KNOWN, WHY_OVER
 from sshjit_ca.log.summary_words import clock, dialect, moment, quoted, where, who
 from sshjit_ca.state import State
@@ -65,7 +66,7 @@ def _decided(state: State, event: events.Decided) -> str:
     verb = "approved" if event.verdict == "approve" else "denied"
     asked = state.requests[event.request].asked
     place, long = where(asked.login, asked.hosts), durations.show(event.duration or asked.duration)
-    signed = " (not signed)" if event.verdict == "approve" and not event.signed else ""
+    signed = f" ({passkeys.by(event)})" if event.verdict == "approve" and not event.signed else ""
     what = f"{event.request}: {place}, {long}, for {who(state, asked.subject)}"
     return f"{who(state, event.subject)} {verb}{signed} {what}{quoted(event.comment)}"
 
@@ -126,14 +127,6 @@ def _revoked(state: State, event: events.CertificateRevoked) -> str:
 def _turned(state: State, event: events.Turned) -> str:
     times = f" ({event.count} times)" if event.count > 1 else ""
     return f"{who(state, event.subject)} was refused {event.asked}{times}: {event.answer}"
-
-
-def _hardware_key(state: State, event: events.HardwareKeyRegistered) -> str:
-    return f"hardware key {event.key} was registered for {who(state, event.subject)}"
-
-
-def _hardware_key_removed(state: State, event: events.HardwareKeyRemoved) -> str:
-    return f'hardware key {event.key} of {who(state, event.subject)} was removed: "{event.reason}"'
 
 
 # ----------------------------------------------------------------------------------------------- hosts
@@ -345,8 +338,7 @@ LINES: dict[type[Event], Callable[[State, Any], str]] = {
     events.Issued: _issued,
     events.CertificateRevoked: _revoked,
     events.Turned: _turned,
-    events.HardwareKeyRegistered: _hardware_key,
-    events.HardwareKeyRemoved: _hardware_key_removed,
+    **key_lines(who, moment),
     events.HostIssued: _host_issued,
     events.HostAdded: _host,
     events.HostInvited: _host_invited,

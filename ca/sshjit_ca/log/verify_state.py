@@ -24,6 +24,7 @@ from sshjit_ca.log import fast_reader
 from sshjit_ca.log import snapshots as kept
 from sshjit_ca.log.erasure import BY_AGE
 from sshjit_ca.log.gaps import Gaps, GapsFound
+from sshjit_ca.log.passkey_proofs import PasskeyProofs
 from sshjit_ca.log.snapshots import Snapshot
 from sshjit_ca.state import State, codec
 from sshjit_ca.storage import scan
@@ -43,6 +44,7 @@ class Refold:
         self.keys = Succession(first)
         self.state: State | None = State()
         self.gaps = Gaps()
+        self.passkeys = PasskeyProofs()
         self.missing = GapsFound("", 0)
         """Of the details; known after ``run``."""
         self._problems: list[tuple[int, str]] = []
@@ -100,6 +102,8 @@ class Refold:
             self.say(index, f"entry {index}: it cannot follow the entries before it ({error})")
             self.state = None
             return
+        for problem in self.passkeys.follow(time, event, state):
+            self.say(index, f"entry {index}: {problem}")
         if subject != state.subject_of(event) or request != getattr(event, "request", None):
             self.say(index, f"entry {index}: its index names another person or request")
 

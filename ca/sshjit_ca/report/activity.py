@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from sshjit import events
+from sshjit import events, passkeys
 from sshjit.requests import Request
 from sshjit_ca.report.columns import ERASED
 from sshjit_ca.report.people import People
@@ -126,7 +126,7 @@ class Activity:
             self._people.who(event.subject),
             self._people.who(request.asked.subject),
             event.verdict,
-            event.signed,
+            passkeys.given(event) > passkeys.UNSIGNED,
             event.via,
             event.duration,
             waited,
@@ -137,7 +137,7 @@ class Activity:
 
     def _approved(self, event: events.Decided, request: Request, tally: ApproverTally, waited: int) -> None:
         tally.approved += 1
-        tally.signed += event.signed
+        tally.signed += passkeys.given(event) > passkeys.UNSIGNED
         tally.quick += waited < QUICK
         tally.requesters[request.asked.subject] += 1
         tally.rules[request.asked.rule] += 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from sshjit import events
+from sshjit import events, passkeys
 from sshjit.policy import Bastion, Host
 from sshjit_ca.log.summaries import JOIN_PROBLEMS
 from sshjit_ca.report.columns import FIRST, NORMAL
@@ -195,6 +195,24 @@ class Changes:
         change = "registered" if isinstance(event, events.HardwareKeyRegistered) else "removed"
         whose = self._people.who(event.subject)
         self._spool.add("keys", (at.time, at.number, "hardware key", change, event.key, whose, ""), place=at.number)
+
+    def passkey(
+        self,
+        event: events.PasskeyRegistered | events.PasskeyAccepted | events.PasskeyRemoved | events.PasskeyRefused,
+        at: Place,
+    ) -> None:
+        """A passkey was registered, accepted or removed, or refused because there may be a copy of it."""
+        match event:
+            case events.PasskeyRegistered():
+                change, kind = "registered", passkeys.kind(device_bound=event.device_bound)
+            case events.PasskeyAccepted():
+                change, kind = f"accepted by {self._people.who(event.by)}", ""
+            case events.PasskeyRemoved():
+                change, kind = f"removed by {self._people.who(event.by)}", ""
+            case events.PasskeyRefused():
+                change, kind = f"refused: its counter went back from {event.held} to {event.counter}", ""
+        row = (at.time, at.number, "passkey", change, event.passkey, self._people.who(event.subject), kind)
+        self._spool.add("keys", row, place=at.number)
 
     def emergency(self, event: events.EmergencyIssued, at: Place) -> None:
         """A certificate was signed offline, past every rule."""

@@ -133,6 +133,13 @@ class Gathering:
                 self.changes.hardware_key(event, at)
             case events.HardwareKeyRegistered():
                 self.changes.hardware_key(event, at)
+            case events.PasskeyRemoved():
+                self._activity.revoked(
+                    at, "passkey", event.passkey, event.subject, by=event.by, reason=event.reason or "-"
+                )
+                self.changes.passkey(event, at)
+            case events.PasskeyRegistered() | events.PasskeyAccepted() | events.PasskeyRefused():
+                self.changes.passkey(event, at)
             case _:
                 return False
         return True

@@ -6,7 +6,7 @@ change any more, so no more of them are kept than the CA itself keeps.
 
 from __future__ import annotations
 
-from sshjit import durations, events, requests
+from sshjit import durations, events, passkeys, requests
 from sshjit.api.views import RequestState
 from sshjit.requests import Request
 from sshjit_ca.report.activity import Tallies
@@ -104,7 +104,7 @@ class Requests:
 
     def _approval(self, decision: requests.Decision) -> str:
         approval = decision.said
-        signed = ", signed" if approval.signed else ", not signed"
+        signed = f", {passkeys.by(approval)}"
         most = "" if approval.duration is None else f", at most {durations.show(approval.duration)}"
         return f"{self._people.who(approval.subject)}{signed}{most}"
 

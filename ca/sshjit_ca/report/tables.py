@@ -87,7 +87,7 @@ CERTIFICATES = Table(
 DECISIONS = Table(
     "decisions",
     "Approvals, denials and comments",
-    "Every decision and comment. Signed: with the approver's own key, over what they were shown.",
+    "Every decision and comment. Signed: by the approver's own key or passkey, over what they were shown.",
     (
         when(),
         entry(),
@@ -95,7 +95,7 @@ DECISIONS = Table(
         Column("approver", "Who", "who decided or commented"),
         Column("requester", "Requester", "whose request it is"),
         Column("verdict", "Decision", "approve, deny or comment"),
-        Column("signed", "Signed", "whether by the key of the person who decided", "flag"),
+        Column("signed", "Signed", "whether by a key or passkey of the person who decided", "flag"),
         Column("via", "Via", "web or native", printed=False),
         Column("shorter", "At most", "the longest time that was approved", "duration"),
         Column("waited", "After", "how long the request had waited", "duration"),
@@ -205,7 +205,7 @@ APPROVERS = Table(
         number("approved", "Approved", "how often they approved"),
         number("denied", "Denied", "how often they denied"),
         Column("share", "Share", "of all approvals in the period", "share"),
-        number("signed", "Signed", "approvals by their own key"),
+        number("signed", "Signed", "approvals by their own key or passkey"),
         number("quick", "Within a minute", "approvals less than a minute after the request"),
         number("requesters", "For people", "how many different people they approved for"),
         Column("most_for", "Most often for", "for whom they approved most, and how often"),
@@ -332,15 +332,20 @@ HOST_CHANGES = Table(
 KEYS = Table(
     "keys",
     "Keys",
-    "The CA's own keys, and the hardware keys that the operator registered.",
+    "The CA's own keys, the hardware keys that the operator registered, and the passkeys of approvers.",
     (
         when(),
         entry(),
-        Column("purpose", "Purpose", "user_ca, host_ca, bundle, log; or hardware key"),
-        Column("change", "Change", "added, active, retired, revoked, registered or removed"),
-        code("key", "Key", "its fingerprint"),
-        Column("person", "Person", "whose hardware key it is"),
-        Column("where", "Kept in", "where the private key is kept; never a secret", printed=False),
+        Column("purpose", "Purpose", "user_ca, host_ca, bundle, log; hardware key or passkey"),
+        Column("change", "Change", "added, active, retired, revoked, registered, accepted, refused or removed"),
+        code("key", "Key", "its fingerprint; of a passkey its id"),
+        Column("person", "Person", "whose hardware key or passkey it is"),
+        Column(
+            "where",
+            "Kept in",
+            "where the private key is kept, never a secret; of a new passkey its kind",
+            printed=False,
+        ),
     ),
     "No key was added, changed or retired in this period.",
 )

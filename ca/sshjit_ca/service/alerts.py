@@ -1,7 +1,8 @@
 """The CA's own alarm, told without any front end.
 
-It sounds for broken glass, emergency certificates, a lock on everything, a host's token that comes once too often, and
-for sessions and reports of hosts that are not as they should be. In which order, and how often: ``alarm_watch.py``.
+It sounds for broken glass, emergency certificates, a lock on everything, a host's token that comes once too often, a
+passkey whose counter went back, and for sessions and reports of hosts that are not as they should be. In which order,
+and how often: ``alarm_watch.py``.
 
 Each is a line for syslog (facility authpriv, priority alert: journald and every syslog daemon show it) and, if
 ``alert_command`` is set, a run of that command with the alarm as JSON on its standard input. What is to be told is read
@@ -44,7 +45,7 @@ TRIES = 2
 PAUSE = 1.0
 """Seconds between two tries."""
 _LONGEST = 1000
-KINDS = ("ask", "emergency", "lock", "session", "session-refusal", "join-refusal")
+KINDS = ("ask", "emergency", "lock", "session", "session-refusal", "join-refusal", "passkey-refusal")
 """Entries that may be alarming."""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """All that the command finds in its environment."""
@@ -56,7 +57,8 @@ class Alarm:
     """What is told. ``entry`` is the place in the log; ``None`` while there is no log to write to."""
 
     kind: str
-    """``break_glass``, ``emergency``, ``lock_everything``, ``join_refused``, or of a session ``session_emergency``,
+    """``break_glass``, ``emergency``, ``lock_everything``, ``join_refused``, ``passkey_copied`` (its
+    counter went back: there may be a copy of it), or of a session ``session_emergency``,
     ``session_unknown`` (its certificate is not in the log), ``session_recovery`` (neither, but by the host's word the
     recovery key's, or an emergency's), ``session_elsewhere`` (for another host or account), ``session_refused`` (the
     host tells what no host says). ``checkpoint_not_kept``: a place outside has got no checkpoint for long."""
@@ -95,6 +97,8 @@ def kind_of(event: Event) -> str | None:
             kind = "session_refused"
         case events.JoinRefused():
             kind = "join_refused"
+        case events.PasskeyRefused():
+            kind = "passkey_copied"
         case _:
             kind = None
     return kind

@@ -14,9 +14,20 @@ from typing import Any
 
 from sshjit import events
 from sshjit.events import Event
-from sshjit_ca.state import access, authority, codec, hosts, keys, locks, people, pruning
+from sshjit_ca.state import access, authority, codec, hosts, keys, locks, passkeys, people, pruning
 from sshjit_ca.state.model import State
-from sshjit_ca.state.records import CaKey, Certificate, Emergency, Fleet, HardwareKey, Host, Lock, Login, RotaRecord
+from sshjit_ca.state.records import (
+    CaKey,
+    Certificate,
+    Emergency,
+    Fleet,
+    HardwareKey,
+    Host,
+    Lock,
+    Login,
+    Passkey,
+    RotaRecord,
+)
 
 __all__ = [
     "FOLD",
@@ -28,6 +39,7 @@ __all__ = [
     "Host",
     "Lock",
     "Login",
+    "Passkey",
     "RotaRecord",
     "State",
     "apply",
@@ -102,6 +114,11 @@ _FOLDS: dict[type[Event], Callable[[State, Any, int], None]] = {
     events.SessionReportRefused: hosts.session_reported,
     events.HardwareKeyRegistered: people.hardware_key_registered,
     events.HardwareKeyRemoved: people.hardware_key_removed,
+    events.PasskeyRegistered: passkeys.registered,
+    events.PasskeyAccepted: passkeys.accepted,
+    events.PasskeyRemoved: passkeys.removed,
+    events.PasskeyUsed: passkeys.used,
+    events.PasskeyRefused: _nothing,
     events.Locked: locks.locked,
     events.Unlocked: locks.unlocked,
     events.KeyAdded: keys.added,

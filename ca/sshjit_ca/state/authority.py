@@ -39,6 +39,7 @@ def forgotten(state: State, event: events.Forgot, time: int) -> None:
     """
     locked = {subject for lock in state.locks.values() for subject in lock.subjects}
     locked.update(key.subject for key in state.hardware_keys.values())
+    locked.update(passkey.subject for passkey in state.passkeys.values())
     gone = [
         subject
         for subject, newest in state.newest_login.items()

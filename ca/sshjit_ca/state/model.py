@@ -19,6 +19,7 @@ from sshjit_ca.state.records import (
     Invited,
     Lock,
     Login,
+    Passkey,
     Probed,
     Reported,
     RotaRecord,
@@ -106,6 +107,8 @@ class State:
     """Host id -> the number of the newest of its events about sessions, and the entry that says so."""
     hardware_keys: dict[str, HardwareKey] = field(default_factory=dict)
     """Fingerprint -> the hardware key that the operator vouches for."""
+    passkeys: dict[str, Passkey] = field(default_factory=dict)
+    """Id -> the passkey of somebody who approves, oldest first."""
     locks: dict[str, Lock] = field(default_factory=dict)
     """Lock -> what it locks, oldest first."""
     sequence: int = 0

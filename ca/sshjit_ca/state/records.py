@@ -172,6 +172,25 @@ class HardwareKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey by which its owner may sign approvals; ``credential`` and ``public_key`` are base64url."""
+
+    id: str
+    subject: str
+    name: str
+    rp_id: str
+    credential: str
+    public_key: str
+    device_bound: bool
+    backed_up: bool
+    counter: int
+    """The highest that it ever said; 0: it never counted."""
+    registered: int
+    counts_from: int
+    used: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """A lock in force. ``subjects`` are the accounts of a locked person."""
 

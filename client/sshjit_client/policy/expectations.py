@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sshjit import durations
+from sshjit.passkeys import SIGNED
 from sshjit.policy import Allow, Ask, NeedsApproval, Policy, PolicyError, Subject
 from sshjit.policy.model import Never, TicketState
 from sshjit.policy.problems import did_you_mean
@@ -212,4 +213,12 @@ def _expected(table: Table) -> dict[str, Any]:
 
 def _step(table: Table, path: tuple[str | int, ...], value: object) -> dict[str, object]:
     step = Table(value, path, table.report, _STEP)
-    return {"from": step.text("from"), "count": step.get("count", int), "signed": step.flag("signed")}
+    return {"from": step.text("from"), "count": step.get("count", int), "signed": _signed(step)}
+
+
+def _signed(step: Table) -> bool | str:
+    """``signed`` as a policy writes it."""
+    value = step.any("signed") if "signed" in step else False
+    if not isinstance(value, bool) and str(value) not in SIGNED:
+        step.wrong(("signed",), f"must be true, false or one of {', '.join(SIGNED)}")
+    return value if isinstance(value, bool) else str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, assert_never
 
+from sshjit import passkeys
 from sshjit.api.explain import Verdict
 from sshjit.approvals import Step
 from sshjit.policy import Allow, Denied, Explanation, Host, NeedsApproval, Outcome, StepUp, Terms
@@ -47,7 +48,7 @@ def outcome_values(outcome: Outcome, hosts: Sequence[Host]) -> Values:
 
 def step_values(step: Step) -> Values:
     """A step as a policy writes it."""
-    values: Values = {"from": step.role, "count": step.count, "signed": step.signed}
+    values: Values = {"from": step.role, "count": step.count, "signed": passkeys.written(step)}
     values |= {"but": list(step.but)} if step.but else {}
     return values | ({"escalate": {"to": step.instead, "after": step.after}} if step.instead else {})
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sshjit.passkeys import SIGNED
 from sshjit.policy import fields
 from sshjit.policy.model import BREAK_GLASS_REASON, CLAIM, CLIENT, COMMAND, FORWARDING, OWN, REQUIREMENTS, SHELL
 from sshjit.policy.rule_approvals import MOST_APPROVERS, MOST_EXTENSIONS, MOST_GRANTS
@@ -159,7 +160,11 @@ _STEP = _table(
     {
         "from": {**_ROLE_WORD, "description": "The role whose people may approve; @team: the owner of the host."},
         "count": _count(MOST_APPROVERS, "How many different people."),
-        "signed": _flag("Only approvals by ssh-jit approve count, which are signed with the login's key."),
+        "signed": {
+            "enum": [True, False, *SIGNED],
+            "description": "true: only approvals by ssh-jit approve count, which are signed with the login's key; "
+            "passkey: approvals by a registered passkey count too; device-bound-passkey: by one that cannot be synced.",
+        },
         "not_own": _text("By these owners: nobody counts who may be of the requester's own team.", _NAME),
         "escalate": _table(
             fields.ESCALATE,

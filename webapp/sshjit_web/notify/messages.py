@@ -49,6 +49,10 @@ _TITLES: dict[Topic, str] = {
     "unlocked": "Unlocked",
     "emergency": "Emergency certificate signed",
     "join_refused": "A host was not let in by a joining token",
+    "passkey_registered": "A new passkey was registered",
+    "passkey_accepted": "A new passkey was accepted",
+    "passkey_removed": "A passkey was removed",
+    "passkey_refused": "A passkey was refused: there may be a copy of it",
 }
 _TO_DO: dict[Topic, str] = {
     "asked": "Approve or deny it on its page:",
@@ -56,6 +60,7 @@ _TO_DO: dict[Topic, str] = {
     "escalated": "Approve or deny it on its page:",
     "broken_glass": "Somebody else must review what was done, on its page:",
     "unreviewed": "Somebody else must review what was done, on its page:",
+    "passkey_registered": "If its owner did not do this, remove it at once (ssh-jit passkey remove), and lock them:",
 }
 
 

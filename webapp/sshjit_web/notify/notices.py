@@ -29,8 +29,12 @@ AT_LARGE: dict[FeedKind, Topic] = {
     "unlocked": "unlocked",
     "emergency": "emergency",
     "join_refused": "join_refused",
+    "passkey_registered": "passkey_registered",
+    "passkey_accepted": "passkey_accepted",
+    "passkey_removed": "passkey_removed",
+    "passkey_refused": "passkey_refused",
 }
-"""What is about no request: locks, emergency certificates, and tokens of hosts that do not count."""
+"""What is about no request: locks, emergency certificates, tokens of hosts that do not count, and passkeys."""
 ASKING: tuple[Topic, ...] = ("asked", "reminder", "escalated", "decided")
 """Topics that matter only while the request waits for a decision."""
 _SETTLED = frozenset({RequestState.DENIED, RequestState.CANCELLED, RequestState.EXPIRED})
@@ -81,7 +85,7 @@ def _in_time(notice: Notice, now: int) -> bool:
     return notice.until > now and (notice.topic != "reminder" or notice.due > now)
 
 
-def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each kind
+def _derive(item: FeedItem) -> Outcome:  # noqa: C901, PLR0911 -- one return for each kind
     request = item.request
     if request is None:
         return Outcome((_at_large(item),)) if item.kind in AT_LARGE else Outcome()
@@ -104,6 +108,8 @@ def _derive(item: FeedItem) -> Outcome:  # noqa: PLR0911 -- one return for each 
             notice = _now(item, "reviewed", f"reviewed/{request.id}", people)
             return Outcome((replace(notice, told=recipients, named=True),), withdraw=("unreviewed",), reviewed=True)
         case "locked" | "unlocked" | "emergency" | "join_refused":
+            return Outcome((_at_large(item),))
+        case "passkey_registered" | "passkey_accepted" | "passkey_removed" | "passkey_refused":
             return Outcome((_at_large(item),))
         case _:
             assert_never(item.kind)
@@ -214,11 +220,13 @@ def _reviewer(request: RequestView) -> tuple[PersonView, ...]:
 
 
 def _at_large(item: FeedItem) -> Notice:
-    """What is about no request: no person has to act; the channels that want it are notified."""
+    """What is about no request: the channels that want it are notified; of a passkey its owner, and all admins."""
     kind = AT_LARGE.get(item.kind)
     if kind is None:
         raise ValueError(f"{item.kind} is about a request")
-    return _now(item, kind, f"{kind}/{item.index}/{item.time}", ())
+    owner = () if item.owner is None else (item.owner,)
+    people = {person.id: person for person in (*owner, *item.admins)}
+    return _now(item, kind, f"{kind}/{item.index}/{item.time}", tuple(people.values()))
 
 
 def _now(item: FeedItem, topic: Topic, thing: str, people: tuple[PersonView, ...]) -> Notice:
