@@ -99,10 +99,10 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("bodies",),
         ("rsgi",),
     ],
-    "sshjit_web.api": [("hosts", "account", "locks", "requests"), ("json_io",)],
+    "sshjit_web.api": [("hosts", "account", "locks", "passkeys", "requests"), ("json_io",)],
     "sshjit_web.pages": [
         ("continued",),
-        ("approvals", "locks", "request_form"),
+        ("approvals", "locks", "passkeys", "request_form"),
         ("explain", "history", "log", "break_glass", "policy", "requests", "sign_ins"),
         ("common",),
     ],

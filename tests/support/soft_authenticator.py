@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from fido2 import cbor
 from fido2.cose import ES256, RS256, CoseKey, EdDSA
@@ -130,3 +131,13 @@ def approval(
     asked = ca.say(m.ReadPasskeyChallenge(login, request.id, comment, None), m.PasskeyChallengeReply)
     given = device.sign(asked.text.encode(), asked.challenge)
     return m.Approve(login, request.id, request.digest, comment, None, None, given)
+
+
+def exported(device: Authenticator) -> dict[str, str]:
+    """The passkey as a browser's virtual authenticator takes it."""
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    raw = device.key.private_bytes(serialization.Encoding.DER, form, plain)
+    return {
+        "credentialId": base64.b64encode(device.credential).decode(),
+        "privateKey": base64.b64encode(raw).decode(),
+    }

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from sshjit import durations
 from sshjit.api.details import ExtensionView, PastView
-from sshjit.api.views import RequestState, RequestView
+from sshjit.api.views import RequestState, RequestView, StepView
 from sshjit_web.banner import MOST
 from sshjit_web.error_help import for_terminal, help_for
 from sshjit_web.escape_controls import escape_controls
@@ -75,6 +75,12 @@ def state(view: RequestView | PastView | ExtensionView) -> tuple[str, str]:
     return _STATES[view.state]
 
 
+def signature(step: StepView) -> str:
+    """How the approvals of a step must be signed."""
+    passkey = {"": "", "any": " or a passkey", "device-bound": " or a passkey that cannot be synced"}[step.passkey]
+    return f"signed with a key{passkey}" if step.signed else ""
+
+
 def state_name(state: RequestState) -> str:
     """The name of a state for people."""
     return _STATES[state][1]
@@ -117,6 +123,11 @@ def install(app: Flask) -> None:
     }
     app.jinja_env.filters.update(when=when, span=span, left=left, age=age, count=count)
     app.jinja_env.filters.update(
-        sentence=sentence, state=state, state_name=state_name, help=help_for, for_terminal=for_terminal
+        sentence=sentence,
+        signature=signature,
+        state=state,
+        state_name=state_name,
+        help=help_for,
+        for_terminal=for_terminal,
     )
     app.jinja_env.globals.update(asset=asset, here=return_address)

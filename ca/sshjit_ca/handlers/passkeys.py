@@ -218,9 +218,9 @@ def read_passkey_challenge(context: Context, message: ReadPasskeyChallenge) -> P
         waits = passkeys.owned(context, login.opened.subject)
         hint = "it counts a day after it was registered" if waits else "ssh-jit passkey add"
         raise Refused("no_passkey", "you have no passkey here that counts", hint=hint)
-    comment = names.free_text(message.comment, "the comment")
+    names.free_text(message.comment, "the comment")
     challenge, _ = context.challenges.make(message.login_id, context.random(CHALLENGE_BYTES), context.now)
-    text = passkeys.approval_text(context, request, comment, challenge, message.duration)
+    text = passkeys.approval_text(context, request, message.comment, challenge, message.duration)
     return PasskeyChallengeReply(
         challenge, text.decode("ascii"), sites.rp_id, tuple(each.credential for each in usable)
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sshjit_web.api import account, hosts, locks, requests
+from sshjit_web.api import account, hosts, locks, passkeys, requests
 from sshjit_web.api.hosts import host_blueprint
 from sshjit_web.api.json_io import blueprint
 
-__all__ = ["account", "blueprint", "host_blueprint", "hosts", "locks", "requests"]
+__all__ = ["account", "blueprint", "host_blueprint", "hosts", "locks", "passkeys", "requests"]

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from sshjit import durations
 from sshjit.api.details import RequestReply, RequestsReply
+from sshjit.api.passkeys import PasskeyAssertion
 from sshjit.api.session import LoginView
 from sshjit.ca_protocol.requests import Approve, Deny, ReadRequests, Review
 from sshjit.errors import Invalid, SshJitError
@@ -45,14 +46,27 @@ def decide(request_id: str, verdict: Literal["approve", "deny"]) -> AnyResponse 
         if error.code != "bad_form_field":
             raise
         return again(login, request_id, error)
+    passkey = _passkey()
     message = (
-        Approve(login.id, request_id, digest, comment, None, duration)
+        Approve(login.id, request_id, digest, comment, None, duration, passkey)
         if verdict == "approve"
         else Deny(login.id, request_id, digest, comment, None)
     )
-    services().ca.call(message, RequestReply)
+    try:
+        services().ca.call(message, RequestReply)
+    except SshJitError as error:
+        if passkey is None:
+            raise
+        return again(login, request_id, error)
     services().banners.drop(login)
     return common.to_request(request_id)
+
+
+def _passkey() -> PasskeyAssertion | None:
+    """What a passkey signed, if one did."""
+    names = ("challenge", "passkey", "client_data", "authenticator_data", "signature")
+    challenge, *signed = (request.form.get(name, "") for name in names)
+    return PasskeyAssertion(challenge, *signed) if signed[0] else None
 
 
 def _said(verdict: str) -> tuple[str, int | None]:

@@ -140,6 +140,7 @@ def request_page(
         deciding=could_decide(login, reply),
         unsigned=could_decide_here(login, reply),
         signature_needed=reply.signature_needed,
+        passkey_counts=reply.passkey_counts,
         speaking=own or bool(reply.because) or (view.review_by is not None and "review" in login.permissions),
         reviewing=not own and "review" in login.permissions and view.break_glass and view.review is None,
         revoking=not own and "lock" in login.permissions and view.state is RequestState.APPROVED,
