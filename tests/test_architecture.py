@@ -235,7 +235,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("errors", "findings", "program", "times", "version"),
     ],
     "sshjit_client.commands": [
-        ("decisions", "history", "hosts", "locks", "plain_ssh", "request_lists", "requests"),
+        ("decisions", "history", "hosts", "locks", "passkeys", "plain_ssh", "request_lists", "requests"),
         ("doctor", "permissions", "reachable", "status"),
         ("account", "break_glass", "entry_text", "kept_certificates", "resolve_request", "setup", "signatures"),
     ],

@@ -33,6 +33,7 @@ SUBCOMMANDS = frozenset(
         "unlock",
         "locks",
         "revoke",
+        "passkey",
         "status",
         "setup",
         "hosts",

@@ -10,7 +10,7 @@ from sshjit_client.console.command_files import FILE_OF
 from sshjit_client.console.helptext import PAGE
 from sshjit_client.storage.machine import Machine
 
-_GO_ON = frozenset({"decisions", "requests", "locks", "hosts", "history", "request_lists"})
+_GO_ON = frozenset({"decisions", "requests", "locks", "hosts", "passkeys", "history", "request_lists"})
 """Commands that go on by themselves after another sign-in; what was typed at a prompt is kept in their options."""
 
 

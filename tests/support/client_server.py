@@ -24,7 +24,7 @@ from sshjit import ca_protocol as m
 from sshjit.api.views import RequestState, RequestView
 from sshjit.login import b64url
 from sshjit_ca.sockets import Socket
-from tests.support import in_process_ca
+from tests.support import in_process_ca, soft_authenticator
 from tests.support.in_process_ca import BEA, EVE, FrontEnd, named
 from tests.support.installation import BOB, CAROL, POLICY, Person
 from tests.support.issuer import NATIVE_CLIENT, Issuer, listening
@@ -235,6 +235,7 @@ def client_server(folder: Path, changes: Iterable[tuple[str, str]] = (), workloa
             hosts={},
             ticking=True,
             workloads=workloads,
+            sources=soft_authenticator.PASSKEYS,
         )
         with running as front:
             server = ClientServer(url, front, provider)

@@ -26,6 +26,14 @@ from sshjit.api.explain import ExplainBody, ExplainReply
 from sshjit.api.hosts import HostReply, HostsReply, HostView
 from sshjit.api.locks import LockReply, LocksReply, LockView, RevokeReply
 from sshjit.api.log import LogReply
+from sshjit.api.passkeys import (
+    AcceptPasskeyBody,
+    PasskeyOfferReply,
+    PasskeysReply,
+    PasskeyView,
+    RegisterPasskeyBody,
+    RemovePasskeyBody,
+)
 from sshjit.api.sign_in import ChallengeReply
 from sshjit.api.views import RequestState, RequestView
 from sshjit_client.api.basic import BasicApi, path_of
@@ -131,6 +139,35 @@ class FullApi(BasicApi):
         """Removes a lock."""
         self.send("POST", f"locks/{quote(names.identifier(lock), safe='')}/unlock", body)
 
+    def passkeys(self, *, everybody: bool) -> tuple[PasskeyView, ...]:
+        """One's own passkeys, or everybody's."""
+        return self.call(PasskeysReply, "GET", f"passkeys{'?everybody=yes' if everybody else ''}").passkeys
+
+    def offer_passkey(self) -> PasskeyOfferReply:
+        """Begins the registration of a passkey."""
+        return self.call(PasskeyOfferReply, "POST", "passkeys/offers")
+
+    def passkey_offer(self, code: str) -> PasskeyOfferReply:
+        """What a browser made for this code so far."""
+        return self.call(PasskeyOfferReply, "GET", f"passkeys/offers/{quote(code, safe='')}")
+
+    def register_passkey(self, code: str, body: RegisterPasskeyBody) -> PasskeyView:
+        """Registers what was made for this code."""
+        return self.call(PasskeysReply, "POST", f"passkeys/offers/{quote(code, safe='')}/register", body).passkeys[0]
+
+    def accept_passkey(self, passkey: str, body: AcceptPasskeyBody) -> PasskeyView:
+        """Lets somebody else's new passkey count at once."""
+        return self.call(PasskeysReply, "POST", f"passkeys/{_part(passkey)}/accept", body).passkeys[0]
+
+    def remove_passkey(self, passkey: str, reason: str) -> None:
+        """Removes one of one's own."""
+        self.send("POST", f"passkeys/{_part(passkey)}/remove", RemovePasskeyBody(reason))
+
     def revoke(self, body: RevokeBody) -> RevokeReply:
         """Ends access before its time is up."""
         return self.call(RevokeReply, "POST", "revoke", body)
+
+
+def _part(identifier: str) -> str:
+    """An id as a part of a path. Raises ``Invalid`` if this is none."""
+    return quote(names.identifier(identifier), safe="")

@@ -13,6 +13,7 @@ FILES = {
     "status": ("status",),
     "doctor": ("doctor",),
     "hosts": ("hosts",),
+    "passkeys": ("passkey",),
     "plain_ssh": ("config", "ensure", "path", "export"),
 }
 """Module of ``commands`` -> the subcommands that it has, for all that argparse reads."""

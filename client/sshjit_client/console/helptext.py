@@ -55,6 +55,7 @@ commands
   approve ID, deny ID     decide a request; --for 30m approves less time
   comment ID TEXT         comment on a request
   review ID               review a break-glass access
+  passkey add             register a passkey, which approves on the pages
 
   revoke ID               end a grant, a certificate or a sign-in now
   lock, unlock, locks     lock a person, a host, a key, a sign-in, or --all

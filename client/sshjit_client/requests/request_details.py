@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from sshjit import ask_again
+from sshjit import ask_again, passkeys
 from sshjit.api.details import ExtensionView, PastView, RequesterView, RequestReply
 from sshjit.api.session import LoginView
 from sshjit.api.views import RequestState, RequestView, StepView
@@ -126,7 +126,7 @@ def _extension_outcome(extension: ExtensionView, now: int) -> Iterator[str]:
 
 def step(needed: StepView) -> str:
     """``2 of sre-lead , signed, missing 1: Bob, Eve``."""
-    how = ", signed" if needed.signed else ""
+    how = f", {passkeys.words(needed)}" if needed.signed else ""
     how += f", after {lasting(needed.after)} also of {needed.instead}" if needed.instead else ""
     how += f", not of {' or '.join(needed.but)}" if needed.but else ""
     if not needed.missing:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from sshjit import durations
+from sshjit import durations, passkeys
 from sshjit.api.views import DecisionView, PersonView, RequestState, RequestView
 from sshjit.terminal_text import cut, inert, table, width
 from sshjit_client.console.times import at, rough
@@ -96,7 +96,7 @@ def _state_text(request: RequestView, now: int) -> str:
 
 def decision(view: DecisionView) -> str:
     """``approved by Bob, signed, for 30 min at most, 14:32: looks right``."""
-    signed = ", signed" if view.signed else ", not signed" if view.not_signed else ""
+    signed = f", {passkeys.by(view)}" if view.signed or view.passkey or view.not_signed else ""
     length = f", for {durations.show(view.duration)} at most" if view.duration is not None else ""
     comment = f": {view.comment}" if view.comment else ""
     verdict = "approved" if view.verdict == "approve" else "denied"

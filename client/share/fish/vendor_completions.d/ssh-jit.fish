@@ -3,7 +3,7 @@ function __ssh_jit_hosts
     set -l user (string match -r '^[^@]*@' -- (commandline -ct))
     ssh-jit completion hosts 2>/dev/null | string replace -r '^' -- "$user"
 end
-set -l commands approve break-glass cancel comment completion config deny doctor done ensure explain export extend hosts lock locks log login logout open path policy request requests review revoke setup show status unlock whoami
+set -l commands approve break-glass cancel comment completion config deny doctor done ensure explain export extend hosts lock locks log login logout open passkey path policy request requests review revoke setup show status unlock whoami
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c ssh-jit -n "not __fish_seen_subcommand_from $commands" -f -a "(__ssh_jit_hosts)"
 complete -c ssh-jit -n "__fish_seen_subcommand_from break-glass config doctor done ensure explain export extend path request status" -f -a "(__ssh_jit_hosts)"
@@ -89,6 +89,8 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from logout" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from open" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from open" -l help
+complete -c ssh-jit -n "__fish_seen_subcommand_from passkey" -l json
+complete -c ssh-jit -n "__fish_seen_subcommand_from passkey" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from path" -l json
 complete -c ssh-jit -n "__fish_seen_subcommand_from path" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from request" -l action
