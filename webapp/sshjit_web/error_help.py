@@ -77,6 +77,11 @@ _BY_CODE = {
     "bad_command": ErrorHelp("Type the command as one line, as the host's shell is to run it."),
     "bad_duration": ErrorHelp("Write it like 30m or 1h30m."),
     "no_address": ErrorHelp("Request access from the machine that you connect from."),
+    "passkey_refused": ErrorHelp("Nothing was approved. Open the request again, and use the passkey on that page."),
+    "passkey_counts": ErrorHelp("Nothing has to be done: approvals by it count."),
+    "passkey_taken": ErrorHelp(
+        "Use another passkey, or remove the one that is registered.", "My passkeys", "pages.passkeys"
+    ),
     "hardware_key_needed": ErrorHelp("Sign in on the command line with your registered hardware key."),
     "unknown_login": ErrorHelp("The log shows the ids of sign-ins.", *_LOG),
     "unknown_certificate": ErrorHelp("The log shows the serials of certificates.", *_LOG),

@@ -6,12 +6,12 @@ could answer it and has not; what the CA would refuse anyway is not.
 
 from __future__ import annotations
 
-from sshjit import events, requests
+from sshjit import events, passkeys, requests
 from sshjit.api.details import QueuedView, RequestsReply
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.requests import ReadRequests
 from sshjit.requests import Request
-from sshjit_ca.access.approvals import Decider, needs_signature
+from sshjit_ca.access.approvals import Decider, signature_needed
 from sshjit_ca.access.recheck import refusal
 from sshjit_ca.access.views import request_view
 from sshjit_ca.context import Context, person_of
@@ -79,7 +79,7 @@ def _queued(context: Context, login: Login, decider: Decider, request: Request) 
     return QueuedView(
         request=request.id,
         because=decider.roles(request),
-        signature_needed=needs_signature(context, login, request),
+        signature_needed=signature_needed(context, login, request) > passkeys.UNSIGNED,
         signed_in=None if asking is None else asking.time,
         auth_time=None if asking is None else asking.opened.auth_time,
         mfa=asking is not None and context.accounts.second_factor(asking),

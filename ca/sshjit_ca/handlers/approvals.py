@@ -107,11 +107,12 @@ def _answered(context: Context, message: Approve | Deny, verdict: Literal["appro
     """
     login = lookup.person_login(context, message.login_id)
     request = visible_request(context, login, message.request)
-    for said in (decision.said for decision in request.decisions if decision.said.subject == login.opened.subject):
-        same = (said.verdict, said.digest) == (verdict, message.digest)
-        if same and (said.signed or message.consent is None):
-            return RequestReply(request_view(context, request))
-    return None
+    mine = (each.said for each in request.decisions if each.said.subject == login.opened.subject)
+    same = [each for each in mine if (each.verdict, each.digest) == (verdict, message.digest)]
+    before = max((passkeys.given(each) for each in same if not taken_back(context, each)), default=-1)
+    if before < 0 or before < _offered(context, login, message):
+        return None
+    return RequestReply(request_view(context, request))
 
 
 def _approver(context: Context, login_id: str, request_id: str) -> tuple[Login, Request]:

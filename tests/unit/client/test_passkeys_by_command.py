@@ -10,9 +10,9 @@ import pytest
 
 from sshjit import ca_protocol as m
 from tests.support import soft_authenticator as soft
-from tests.support.client_server import ALICE, BOB, ClientServer
+from tests.support.client_server import ALICE, ClientServer
 from tests.support.in_process_ca import named
-from tests.support.installation import Person
+from tests.support.installation import BOB, Person
 from tests.support.soft_authenticator import Authenticator
 from tests.support.waiting import wait_until
 from tests.unit.client.conftest import Laptop, machine
