@@ -14,7 +14,7 @@ from typing import Any
 from sshjit import ca_protocol, host_program
 from sshjit.api import ask, bodies, session, sign_in
 from sshjit_web import public, security_txt
-from sshjit_web.api import account, hosts, locks, requests
+from sshjit_web.api import account, hosts, locks, passkeys, requests
 
 PREFIXES = {"blueprint": "/api/v1", "host_blueprint": "/api/v1/host"}
 _METHODS = {"get", "post", "put", "delete", "patch"}
@@ -57,7 +57,7 @@ class Route:
 
 def routes() -> list[Route]:
     """Every route of the API, and of what needs no sign-in, in the order of the source."""
-    modules = ((module, PREFIXES) for module in (account, requests, hosts, locks))
+    modules = ((module, PREFIXES) for module in (account, requests, hosts, locks, passkeys))
     return [
         route for module, prefixes in (*modules, (public, {"blueprint": ""})) for route in _routes(module, prefixes)
     ]
