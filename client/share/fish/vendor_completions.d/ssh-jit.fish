@@ -81,6 +81,7 @@ complete -c ssh-jit -n "__fish_seen_subcommand_from log" -l help
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l audience
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l fresh
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l key
+complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l new-key
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l no-browser
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l provider
 complete -c ssh-jit -n "__fish_seen_subcommand_from login" -l token-file
