@@ -103,7 +103,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_web.pages": [
         ("continued",),
         ("approvals", "locks", "passkeys", "request_form"),
-        ("explain", "history", "log", "break_glass", "policy", "requests", "sign_ins"),
+        ("explain", "history", "hosts", "log", "break_glass", "policy", "requests", "sign_ins"),
         ("common",),
     ],
     "sshjit_web.notify": [

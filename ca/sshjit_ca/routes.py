@@ -123,6 +123,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.ChangeHost: Route(ADMIN, hosts.change_host),
     m.RemoveHost: Route(BOTH, hosts.remove_host),
     m.ReadHosts: Route(BOTH, hosts.read_hosts),
+    m.ReadHostHealth: Route(WEB, hosts.read_host_health),
     m.SignProbes: Route(ADMIN, probes.sign_probes),
     m.ReportProbes: Route(ADMIN, probes.report_probes),
     m.JoinHost: Route(WEB, host_enrolment.join_host),
@@ -156,6 +157,7 @@ DESPITE: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.RemoveHost, m.LeaveHost, m.EndInvitation, m.ReadInvitations), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     m.ReadReach: _ANY_TROUBLE,
+    m.ReadHostHealth: _ANY_TROUBLE,
     **dict.fromkeys((m.ReadLog, m.ReadTile, m.ReadCosigned, m.ReadProof), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadBundle, m.ReadPolicy, m.Health, m.ReadMetrics, m.Status), _ANY_TROUBLE),
     m.ReadPolicies: _ANY_TROUBLE,
@@ -175,5 +177,5 @@ A bundle is among it, since hosts learn from it what was revoked. Whatever gives
 """
 
 _FROM_MEMORY = (m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadReach, m.ReadKeys)
-_OF_ITSELF = (m.ReadHardwareKeys, m.ReadPasskeys, m.Explain, m.Health, m.ReadMetrics, m.Status)
+_OF_ITSELF = (m.ReadHostHealth, m.ReadHardwareKeys, m.ReadPasskeys, m.Explain, m.Health, m.ReadMetrics, m.Status)
 DESPITE |= {kind: DESPITE[kind] | {"database_silent"} for kind in (*_FROM_MEMORY, *_OF_ITSELF)}

@@ -9,7 +9,7 @@ from sshjit import wire
 from sshjit.api.hosts import HostReply, HostsReply
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import PersonView
-from sshjit.limits import Id, KeyLine, Logins, Name
+from sshjit.limits import Hosts, Id, KeyLine, Logins, Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,40 @@ class ReadHosts(Message, answer=HostsReply):
     """Hosts, by name. Over the web socket a login is needed; the admin socket passes ``None``."""
 
     login_id: Id | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealth:
+    """How a host is, as far as it said. Times are 0 where it never did."""
+
+    host: str
+    seen: int
+    """When it was enrolled, joined, renewed its certificates or reported last."""
+    reported: int
+    behind: int
+    """How many bundles, and so revocation lists, there are that it had not read when it reported."""
+    sessions: int
+    """Sessions that ran then by our certificates."""
+    problems: tuple[str, ...]
+    """What its doctor found, a sentence each."""
+    only_certificates: bool
+    certified: int | None
+    """Until when it has a certificate for each of its keys; 0: it has not; ``None``: it shows none."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostHealthReply(Reply):
+    """In the order of the question; names of no host are left out."""
+
+    hosts: tuple[HostHealth, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHostHealth(Message, answer=HostHealthReply):
+    """How hosts are. For people with the permission ``audit`` or ``hosts``."""
+
+    login_id: Id
+    hosts: Hosts
 
 
 @dataclass(frozen=True, slots=True)

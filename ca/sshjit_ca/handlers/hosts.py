@@ -12,7 +12,15 @@ from sshjit.api.effects import AffectedView
 from sshjit.api.hosts import HostReply, HostsReply, ProbedView
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
-from sshjit.ca_protocol.hosts import CertifyHost, ChangeHost, InviteHost, ReadHosts
+from sshjit.ca_protocol.hosts import (
+    CertifyHost,
+    ChangeHost,
+    HostHealth,
+    HostHealthReply,
+    InviteHost,
+    ReadHostHealth,
+    ReadHosts,
+)
 from sshjit.errors import Invalid, Refused
 from sshjit.events import HostAdded, HostChanged, HostLabelled
 from sshjit_ca.access import bastions, host_statements, host_warnings, hosts, policy_change, signed_actions
@@ -175,3 +183,33 @@ def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     known = ((host.name, context.state.probes.get(host.id)) for _, host in sorted(context.state.hosts.items()))
     probed = tuple(ProbedView(name, seen.verdict, seen.problems, seen.time) for name, seen in known if seen)
     return HostsReply(views, until, logins, probed)
+
+
+def read_host_health(context: Context, message: ReadHostHealth) -> HostHealthReply:
+    """How hosts are, by what they said last.
+
+    Raises:
+        Refused: ``not_permitted``.
+
+    """
+    login = context.login(message.login_id)
+    if not any(context.permitted(login, each) for each in ("audit", "hosts")):
+        raise Refused("not_permitted", "how hosts are is for people with the permission audit or hosts")
+    until = certified(context.state)
+    known = (context.state.hosts.get(name) for name in message.hosts)
+    return HostHealthReply(tuple(_health(context, host, until.get(host.name)) for host in known if host is not None))
+
+
+def _health(context: Context, host: Host, until: int | None) -> HostHealth:
+    report, newest = context.state.reports.get(host.id), context.bundles.in_log
+    behind = max(newest.sequence - report.bundle, 0) if report is not None and newest is not None else 0
+    return HostHealth(
+        host.name,
+        host.seen,
+        report.time if report is not None else 0,
+        behind,
+        report.sessions if report is not None else 0,
+        report.problems if report is not None else (),
+        only_certificates=report is not None and report.only_certificates,
+        certified=until,
+    )

@@ -72,7 +72,7 @@ def _another_day(ca: Installation, github: job_issuer.JobIssuer) -> None:
     reads = (
         m.ReadLogin(bob), m.ReadRequest(bob, grant.id), m.ReadRequests(bob, "all", 100, None), m.ReadFeed(-1, 100),
         m.ReadLogins(bob), m.ReadPolicy(None), m.ReadLocks(bob), m.ReadHosts(bob), m.ReadLog(bob, None, 100),
-        m.ReadReach(bob, "everything", None),
+        m.ReadReach(bob, "everything", None), m.ReadHostHealth(bob, ("db1",)),
         m.ReadTile("checkpoint"), m.ReadCosigned(), m.ReadPolicies(bob), m.ReadBundle(None), m.Health(),
         m.ReadMetrics(),
     )  # fmt: skip
