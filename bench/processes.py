@@ -87,11 +87,14 @@ def resident(pid: int) -> int:
     return sum(int(each[0]) * 1024 for each in status if each)
 
 
-def _family(pid: int) -> list[int]:
-    family = [pid]
-    for each in family:
-        for path in Path(f"/proc/{each}/task").glob("*/children"):
-            family += map(int, path.read_text().split())
+def _family(pid: int) -> set[int]:
+    """A process and all below it. What /proc says of children by itself is not reliable while they live (proc(5))."""
+    numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    status = {number: _status(number, "stat").rpartition(")")[2].split() for number in numbers}
+    parents = {number: int(fields[1]) for number, fields in status.items() if fields}
+    family = {pid}
+    while more := {number for number, parent in parents.items() if parent in family} - family:
+        family |= more
     return family
 
 

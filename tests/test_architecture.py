@@ -94,12 +94,13 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     ],
     "sshjit_web.server": [
         ("application",),
-        ("long_polls",),
-        ("admission", "bundle_follower", "connections", "threads", "wsgi"),
+        ("api_calls", "long_polls"),
+        ("async_ca_client",),
+        ("admission", "async_connection", "bundle_follower", "connections", "threads", "wsgi"),
         ("bodies",),
         ("rsgi",),
     ],
-    "sshjit_web.api": [("hosts", "account", "locks", "passkeys", "requests"), ("json_io",)],
+    "sshjit_web.api": [("hosts", "account", "locks", "passkeys", "requests"), ("json_io",), ("calls",)],
     "sshjit_web.pages": [
         ("continued",),
         ("approvals", "locks", "passkeys", "request_form"),

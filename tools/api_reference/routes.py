@@ -16,7 +16,7 @@ from sshjit.api import ask, bodies, session, sign_in
 from sshjit_web import public, security_txt
 from sshjit_web.api import account, hosts, locks, passkeys, requests
 
-PREFIXES = {"blueprint": "/api/v1", "host_blueprint": "/api/v1/host"}
+PREFIXES = {"blueprint": "/api/v1", "calls": "/api/v1"}
 _METHODS = {"get", "post", "put", "delete", "patch"}
 _NAMED = {"host_program.PATH": host_program.PATH, "security_txt.PATH": security_txt.PATH}
 """Paths that a view does not spell out."""
@@ -102,7 +102,7 @@ def _routes(module: ModuleType, prefixes: dict[str, str]) -> Iterator[Route]:
 
 
 def _route(module: ModuleType, node: ast.FunctionDef, method: str, path: str) -> Route:
-    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)]
+    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
     named, source = {_called(call) for call in calls}, ast.unparse(node)
     body = next((_name(call.args[0]) for call in calls if _called(call) == "body"), "")
     where = path.replace("<request_id>", "ID").replace("<", "{").replace(">", "}").replace("path:", "")
@@ -128,7 +128,8 @@ def _statuses(named: set[str], source: str) -> tuple[str, ...]:
     if either := re.search(r"status=(\d{3}) if \w+ else (\d{3})", source):
         return either[1], either[2]
     codes = re.findall(r"status=(\d{3})|, (20\d)\)", source)
-    usual = next((first or second for first, second in codes if (first or second) != "304"), "200")
+    plain = "204" if {"nothing", "done"} & named else "200"
+    usual = next((first or second for first, second in codes if (first or second) != "304"), plain)
     return (usual, "304") if "304" in source or "make_conditional" in source else (usual,)
 
 
@@ -151,9 +152,11 @@ def _query(module: ModuleType, calls: list[ast.Call], source: str) -> Iterator[P
 def _reply(call: ast.Call) -> str:
     """The class that a call answers, or of which it answers a part; else empty."""
     match call:
-        case ast.Call(func=ast.Name(id="carried"), args=[_, ast.Name(id=name), ast.Constant(value=str(part))]):
+        case ast.Call(
+            func=ast.Name(id="carried" | "hand_on"), args=[_, ast.Name(id=name), ast.Constant(value=str(part))]
+        ):
             return str(typing.get_type_hints(class_named(name))[part].__name__)
-        case ast.Call(func=ast.Name(id="carried"), args=[_, ast.Name(id=name)]):
+        case ast.Call(func=ast.Name(id="carried" | "hand_on"), args=[_, ast.Name(id=name)]):
             return name
         case ast.Call(func=ast.Name(id="answer"), args=[ast.Call(func=ast.Name(id=name)), *_]):
             return name
@@ -166,7 +169,11 @@ def _reply(call: ast.Call) -> str:
 
 
 def _called(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else ""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="asked"), attr=name):
+            return name
+        case _:
+            return ""
 
 
 def _name(node: ast.expr) -> str:

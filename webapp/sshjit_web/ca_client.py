@@ -66,7 +66,7 @@ class CaClient:
 
     def __init__(self, *paths: Path, connect_timeout: float = 1.0, timeout: float = 10.0, keep: int = 32) -> None:
         self._connect_timeout = connect_timeout
-        self._timeout = timeout
+        self.timeout = timeout
         self._pool = Pool([str(path) for path in paths], self._connect, keep=keep)
         self.version = 1
         """What the CA spoke on the newest connection."""
@@ -98,14 +98,28 @@ class CaClient:
 
         The answer is as a ``reader`` of this version knows it.
         """
-        body = self._body(message, reader)
+        return carried(reply, self._body(message, reader))
+
+    def open(self, *, besides: str = "") -> Connection:
+        """A connection of its own for whoever asks on it by himself (``server/async_ca_client.py``), to be dropped.
+
+        To the CA at ``besides`` only if no other answers. Raises what ``call`` raises where there is no CA.
+        """
+        return self._pool.new(besides=besides)
+
+    def drop(self, connection: Connection) -> None:
+        """Ends a connection."""
+        self._pool.drop(connection)
+
+    def is_fenced(self, answer: Answer) -> bool:
+        """Whether one of several CAs says that another one writes the log, and so did nothing."""
+        if answer.type != "error" or len(self._pool.addresses) == 1:
+            return False
         try:
-            parts, text = _read_parts(body), body.decode()
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _nonsense(str(error)) from None
-        if missing := _required(cast("Any", reply)) - parts.keys():
-            raise _nonsense(f"{min(missing)} is missing")
-        return Carried(text, parts)
+            opened(answer)
+        except SshJitError as error:
+            return error.code == "fenced"
+        return False
 
     def close(self) -> None:
         """Closes the idle connections."""
@@ -117,20 +131,19 @@ class CaClient:
             answer = connection.ask(message, reader)
         except (Unsent, Broken) as error:
             self._pool.drop(connection)
-            if isinstance(error, Broken) and not isinstance(message, ca_protocol.READS):
-                raise _no_answer(_BROKE, may_be_done=True) from None
+            require_repeatable(message, error)
             answer = self._again(message, reader)
         except TimeoutError:
             self._pool.drop(connection)
-            raise self._unanswered(message) from None
+            raise self.unanswered(message) from None
         except (Invalid, Refused):
             self._pool.give(connection)
             raise
         else:
             self._pool.give(connection)
-        if answer.type == "error" and len(self._pool.addresses) > 1 and _is_fenced(answer):
-            answer = self._again(message, reader, besides=connection.path)  # the one before did nothing
-        return _opened(answer)
+        if self.is_fenced(answer):
+            answer = self._again(message, reader, besides=connection.path)
+        return opened(answer)
 
     def _again(self, message: ca_protocol.Message, reader: int, *, besides: str = "") -> Answer:
         """One more try, on a connection that is certainly new; to the CA at ``besides`` only if no other answers."""
@@ -139,22 +152,20 @@ class CaClient:
             answer = connection.ask(message, reader)
         except TimeoutError:
             self._pool.drop(connection)
-            raise self._unanswered(message) from None
+            raise self.unanswered(message) from None
         except (Unsent, Broken) as error:
             self._pool.drop(connection)
-            if isinstance(error, Unsent):
-                raise unreachable() from None
-            raise _no_answer(_BROKE, may_be_done=not isinstance(message, ca_protocol.READS)) from None
+            raise broken(message, error) from None
         self._pool.give(connection)
         return answer
 
-    def _unanswered(self, message: ca_protocol.Message) -> Failed:
+    def unanswered(self, message: ca_protocol.Message) -> Failed:
         """What is wrong when a message was sent and no answer came in time."""
-        return _no_answer(f"no answer in {self._timeout:g} s", may_be_done=not isinstance(message, ca_protocol.READS))
+        return _no_answer(f"no answer in {self.timeout:g} s", may_be_done=not isinstance(message, ca_protocol.READS))
 
     def _connect(self, path: str) -> Connection:
         """A new connection to one CA. Where there are others, one that does not answer soon is passed over."""
-        timeout = self._timeout if len(self._pool.addresses) == 1 else min(GREETING, self._timeout)
+        timeout = self.timeout if len(self._pool.addresses) == 1 else min(GREETING, self.timeout)
         connection = self._open(path, timeout)
         try:
             refusal = connection.greet(self.newest)
@@ -165,7 +176,7 @@ class CaClient:
         if refusal is not None:
             connection.close()
             _refuse_greeting(refusal)
-        connection.wait_for(self._timeout)
+        connection.wait_for(self.timeout)
         self.version = connection.version
         self.remember(connection.checkpoint)
         return connection
@@ -186,7 +197,7 @@ class CaClient:
         except SshJitError:
             return False
         try:
-            return read_answer(HealthReply, _opened(connection.ask(Health(), 1))).ready
+            return read_answer(HealthReply, opened(connection.ask(Health(), 1))).ready
         except (SshJitError, Unsent, Broken, TimeoutError):
             return False
         finally:
@@ -205,16 +216,23 @@ def log_size(note: str) -> int:
         return 0
 
 
-def _is_fenced(answer: Answer) -> bool:
-    """Whether a CA says that another one writes the log."""
-    try:
-        _opened(answer)
-    except SshJitError as error:
-        return error.code == "fenced"
-    return False
-
-
 _read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def carried(reply: type[ca_protocol.Reply], body: bytes) -> Carried:
+    """A good answer for those who only hand it on.
+
+    Raises:
+        Failed: ``ca_protocol``.
+
+    """
+    try:
+        parts, text = _read_parts(body), body.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _nonsense(str(error)) from None
+    if missing := _required(cast("Any", reply)) - parts.keys():
+        raise _nonsense(f"{min(missing)} is missing")
+    return Carried(text, parts)
 
 
 @cache
@@ -241,7 +259,7 @@ def read_answer(reply: type[R], body: bytes) -> R:
         raise _nonsense(str(error)) from None
 
 
-def _opened(answer: Answer) -> bytes:
+def opened(answer: Answer) -> bytes:
     """The body of a good answer; the error that another carries is raised."""
     body = bytes(answer.body)
     if answer.type == "ok":
@@ -255,7 +273,7 @@ def _opened(answer: Answer) -> bytes:
 def _refuse_greeting(refusal: Answer) -> None:
     """Raises what a CA says that does not let this program in, which is for the operator of both, not for people."""
     try:
-        _opened(refusal)
+        opened(refusal)
     except Refused as error:
         _log.warning("the CA refused the connection: %s (%s)", error, error.hint or error.code)
         raise unreachable() from None
@@ -282,6 +300,24 @@ def _no_answer(why: str, *, may_be_done: bool) -> Failed:
         return unreachable(why)
     hint = "check your requests before you try again: it may have been done"
     return Failed("outcome_unknown", f"it is not known whether the CA did this ({why})", hint=hint)
+
+
+def require_repeatable(message: ca_protocol.Message, error: Unsent | Broken) -> None:
+    """Passes over a message that may be sent again after this error: the CA has not acted on it.
+
+    Raises:
+        Failed: ``outcome_unknown``.
+
+    """
+    if isinstance(error, Broken) and not isinstance(message, ca_protocol.READS):
+        raise broken(message, error) from None
+
+
+def broken(message: ca_protocol.Message, error: Unsent | Broken) -> Failed:
+    """What is wrong when a connection broke, and the message is not sent again."""
+    if isinstance(error, Unsent):
+        return unreachable()
+    return _no_answer(_BROKE, may_be_done=not isinstance(message, ca_protocol.READS))
 
 
 _BROKE = "the connection broke before it answered"

@@ -1,4 +1,4 @@
-"""One connection to the CA's socket, one question at a time: how frames travel, and how a connection breaks.
+"""Frames of the CA's socket, and one connection for one question at a time: how it is asked, and how it breaks.
 
 ``sshjit/ca_protocol`` describes the frame. Here it is only known to be one: its number, its kind, and JSON as body.
 When a question may be asked again, and what an answer means, is decided in ``ca_client.py``.
@@ -61,6 +61,45 @@ _read_health = msgspec.json.Decoder(_Health).decode
 _read_code = msgspec.json.Decoder(_Error).decode
 
 
+def write_question(number: int, message: ca_protocol.Message, version: int, reader: int) -> bytes:
+    """A question's frame for a CA of ``version``; the answer may be handed on to a ``reader`` of an older one.
+
+    Raises:
+        Invalid: ``too_large``.
+        Refused: ``too_old``, where the CA does not know what the question needs.
+
+    """
+    known = min(reader, version)
+    body = wire.encode_for(message, version, "the CA") if wire.grew(type(message), version) else message
+    extra: dict[str, int | str] = {"version": known} if known > 1 else {}
+    if version > 1 and not isinstance(message, ca_protocol.READS) and (trace := TRACE.get()):
+        extra["trace"] = trace
+    return _frame(number, wire.type_name(type(message)), body, extra)
+
+
+def _frame(number: int, kind: str, body: object, extra: Mapping[str, int | str]) -> bytes:
+    data = _write({"v": ca_protocol.PROTOCOL_VERSION, "id": number, "type": kind, "body": body, **extra})
+    if len(data) > ca_protocol.MAX_FRAME:
+        raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {ca_protocol.MAX_FRAME}")
+    return len(data).to_bytes(4, "big") + data
+
+
+def read_answer(text: bytes | memoryview) -> Answer:
+    """What stands in the frame of an answer.
+
+    Raises:
+        Broken: it is none of our protocol's.
+
+    """
+    try:
+        answer = _read(text)
+    except (RecursionError, msgspec.DecodeError, UnicodeDecodeError):
+        raise Broken from None
+    if answer.v != ca_protocol.PROTOCOL_VERSION:
+        raise Broken
+    return answer
+
+
 class Connection:
     """A connected socket; ``timeout`` is how many seconds an answer may take to begin, and then to arrive."""
 
@@ -96,7 +135,8 @@ class Connection:
 
         """
         held = {"checkpoint": newest} if newest else {}
-        answer = self._exchange({"version": versions.PROTOCOL, **held}, {})
+        number = next(self._ids)
+        answer = self._exchange(number, _frame(number, "health", {"version": versions.PROTOCOL, **held}, {}))
         try:
             if answer.type != "ok":
                 return None if _read_code(answer.body).code == "bad_message" else answer
@@ -123,28 +163,25 @@ class Connection:
             TimeoutError: there was no answer in time.
 
         """
-        known = min(reader, self.version)
-        body = wire.encode_for(message, self.version, "the CA") if wire.grew(type(message), self.version) else message
-        extra: dict[str, int | str] = {"version": known} if known > 1 else {}
-        if self.version > 1 and not isinstance(message, ca_protocol.READS) and (trace := TRACE.get()):
-            extra["trace"] = trace
-        return self._exchange(body, extra, wire.type_name(type(message)))
-
-    def _exchange(self, body: object, extra: Mapping[str, int | str], kind: str = "health") -> Answer:
         number = next(self._ids)
-        data = _write({"v": ca_protocol.PROTOCOL_VERSION, "id": number, "type": kind, "body": body, **extra})
-        if len(data) > ca_protocol.MAX_FRAME:
-            raise Invalid("too_large", f"the message has {len(data)} bytes, the limit is {ca_protocol.MAX_FRAME}")
-        self._send(len(data).to_bytes(4, "big") + data)
+        return self._exchange(number, write_question(number, message, self.version, reader))
+
+    def _exchange(self, number: int, frame: bytes) -> Answer:
+        self._send(frame)
         try:
-            answer = _read(self._heard())
+            answer = read_answer(self._heard())
         except BlockingIOError:
             raise TimeoutError from None
-        except (OSError, RecursionError, msgspec.DecodeError, UnicodeDecodeError):
+        except OSError:
             raise Broken from None
-        if answer.id != number or answer.v != ca_protocol.PROTOCOL_VERSION:
+        if answer.id != number:
             raise Broken
         return answer
+
+    def release(self) -> socket.socket:
+        """The socket, for somebody who sends and reads by himself: it blocks no more. ``close`` still ends it."""
+        self._channel.settimeout(0)
+        return self._channel
 
     def abort(self) -> None:
         """Ends it under another thread that waits for an answer, for which it is ``Broken`` then."""

@@ -5,10 +5,11 @@ Paths below ``/api`` and the other machine-readable ones answer JSON, everything
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 
-from flask import Flask, Response, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -119,11 +120,35 @@ def reference(error: SshJitError) -> str:
         return ""
     known: dict[SshJitError, str] = g.setdefault("references", {})
     if error not in known:
-        known[error] = secrets.token_hex(4)
-        cause = f" ({str(error.__cause__)!a})" if error.__cause__ is not None else ""
-        place = f"{request.method} {request.path!a}"
-        LOG.warning("%s: %s: %s%s [%s]", place, error.code, error, cause, known[error])
+        known[error] = note(error, _place())
     return known[error]
+
+
+def note(error: SshJitError, place: str) -> str:
+    """Writes a failure at this place into the log, and returns its id; empty for other errors."""
+    if error.family != "failed":
+        return ""
+    number = secrets.token_hex(4)
+    cause = f" ({str(error.__cause__)!a})" if error.__cause__ is not None else ""
+    LOG.warning("%s: %s: %s%s [%s]", place, error.code, error, cause, number)
+    return number
+
+
+def note_defect(error: Exception, place: str) -> tuple[Failed, str]:
+    """Writes into the log what nobody foresaw; the error to answer, and its id."""
+    ours = Failed("internal", "the front end failed", hint="try again; if it goes on, tell the operator")
+    number = note(ours, place)
+    LOG.error("%s failed [%s]", place, number, exc_info=error)
+    return ours, number
+
+
+def _place() -> str:
+    return place_of(request.method, request.path)
+
+
+def place_of(method: str, path: str) -> str:
+    """How the log names a request."""
+    return f"{method} {path!a}"
 
 
 def _ours(error: SshJitError) -> AnyResponse:
@@ -149,8 +174,8 @@ def _http(error: HTTPException) -> AnyResponse:
 
 
 def _unexpected(error: Exception) -> AnyResponse:
-    ours = Failed("internal", "the front end failed", hint="try again; if it goes on, tell the operator")
-    LOG.error("%s %s failed [%s]", request.method, ascii(request.path), reference(ours), exc_info=error)
+    ours, number = note_defect(error, _place())
+    g.references = {ours: number}
     return _json(ours, 500) if _wants_json() else page(ours, 500)
 
 
@@ -171,14 +196,20 @@ def document(error: SshJitError) -> dict[str, str]:
     return {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
 
 
-def _json(error: SshJitError, status: int) -> Response:
-    response = jsonify(error=document(error))
-    response.status_code = status
+def for_program(error: SshJitError, number: str) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body of an error that a program reads; ``number`` is a failure's id."""
+    body = json.dumps({"error": document(error)}, separators=(",", ":")).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     if error.code in LATER:
-        response.headers["Retry-After"] = RETRY_AFTER
-    if number := reference(error):
-        response.headers[REFERENCE] = number
-    return response
+        headers.append(("Retry-After", RETRY_AFTER))
+    if number:
+        headers.append((REFERENCE, number))
+    return headers, body
+
+
+def _json(error: SshJitError, status: int) -> Response:
+    headers, body = for_program(error, reference(error))
+    return Response(body, status, headers)
 
 
 def _to_failed_sign_in(error: SshJitError) -> Response:

@@ -20,12 +20,13 @@ from granian.server import Server
 
 from sshjit.errors import Failed, Invalid
 from sshjit_web import app as application
-from sshjit_web import config, migrate, security, structured_log, supervised
+from sshjit_web import config, migrate, security, services, structured_log, supervised
 from sshjit_web.ca_client import CaClient
 from sshjit_web.config import CONFIG_VARIABLE, WebConfig
 from sshjit_web.gateway import Gateway
 from sshjit_web.server import connections
 from sshjit_web.server.admission import Admission
+from sshjit_web.server.api_calls import ApiCalls
 from sshjit_web.server.application import Application
 from sshjit_web.server.bodies import HEAD_TIME
 from sshjit_web.store import MIGRATION, open_engine
@@ -107,7 +108,8 @@ def make() -> Application:
     _lean_log()
     structured_log.to_stderr(settings.log)
     started_by = supervised.supervisor()
-    outermost = cast("Middleware", application.from_config(settings, serving=True).wsgi_app)
+    app = application.from_config(settings, serving=True)
+    outermost, have = cast("Middleware", app.wsgi_app), services.of(app)
     gateway = outermost.gateway
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
@@ -119,6 +121,7 @@ def make() -> Application:
         admission=Admission(settings.rate_address, settings.rate_session, security.Cookies(settings).session),
         ca_cache=gateway.ca_cache,
         supervisor=started_by,
+        api_calls=ApiCalls(have.sessions, cast("CaClient", have.ca)),
     )
     if settings.metrics is not None:
         _count(settings, gateway, made)

@@ -62,4 +62,9 @@ def install(app: Flask, services: Services) -> None:
 
 def services() -> Services:
     """The services of the application that answers the current request."""
-    return cast("Services", current_app.extensions[_NAME])
+    return of(current_app)
+
+
+def of(app: Flask) -> Services:
+    """The services of an application."""
+    return cast("Services", app.extensions[_NAME])

@@ -96,16 +96,19 @@ class Sessions:
             Refused: ``login_needed`` when there is none.
 
         """
+        if known := self.remembered(kind, token):
+            return known
         if not token:
             raise _needed()
-        key = (digest(token), kind)
-        if known := self._ids.get(key):
-            return known
         idle = self.limits.idle if kind == "page" else None
         session = self._store.find_session(token, kind, now=int(self._clock()), idle=idle)
         if session is None or session in self._untold:
             raise _needed()
-        return self._ids.put(key, session)
+        return self._ids.put((digest(token), kind), session)
+
+    def remembered(self, kind: Kind, token: str | None) -> str | None:
+        """The same as far as it is known without the database; ``None``: somebody has to look (``login_id``)."""
+        return self._ids.get((digest(token), kind)) if token else None
 
     def login(self, kind: Kind, token: str | None, *, used: bool = True) -> LoginView:
         """The living login behind a token. ``used``: a person does something, and no page by itself.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from sshjit_web.api import account, hosts, locks, passkeys, requests
-from sshjit_web.api.hosts import host_blueprint
-from sshjit_web.api.json_io import blueprint
+from sshjit_web.api import account, hosts, json_io, locks, passkeys, requests
+from sshjit_web.api.calls import calls
+from sshjit_web.api.json_io import blueprint, host_blueprint
 
-__all__ = ["account", "blueprint", "host_blueprint", "hosts", "locks", "passkeys", "requests"]
+json_io.serve(host_blueprint, blueprint)
+
+__all__ = ["account", "blueprint", "calls", "host_blueprint", "hosts", "locks", "passkeys", "requests"]

@@ -20,6 +20,7 @@ from sshjit_web.api.json_io import (
     limit,
     login_id,
     no_body,
+    nothing,
     number,
 )
 from sshjit_web.services import services
@@ -48,7 +49,7 @@ def logout() -> Response:
     """Ends the token's login."""
     no_body()
     services().sessions.end("api", bearer())
-    return Response(status=204)
+    return nothing()
 
 
 @blueprint.get("/whoami")

@@ -5,7 +5,7 @@ Nobody signs in for the last: a host proves what it says to the CA, by its token
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Response
 
 from sshjit import wire
 from sshjit.api.bodies import HostBody, LabelsBody, RemoveBody
@@ -14,10 +14,9 @@ from sshjit.api.hosts import HostReply, HostReport, HostsReply, JoinHost, LeaveH
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import AddHost, LabelHost, RemoveHost
 from sshjit.ca_protocol.hosts import ReadHosts
-from sshjit_web.api.json_io import blueprint, body, carried, login_id
+from sshjit_web.api.calls import Asked, Question, calls, done, hand_on
+from sshjit_web.api.json_io import blueprint, body, carried, login_id, nothing
 from sshjit_web.services import services
-
-host_blueprint = Blueprint("host_api", __name__, url_prefix="/api/v1/host")
 
 
 @blueprint.get("/hosts")
@@ -43,36 +42,34 @@ def label(name: str) -> Response:
 def remove(name: str) -> Response:
     """Forgets a host. Not DELETE: what a body means there nobody says (RFC 9110, 9.3.5), and a signature is needed."""
     services().ca.call(wire.fill(RemoveHost, body(RemoveBody), login_id=login_id(), name=name), Done)
-    return Response(status=204)
+    return nothing()
 
 
-@host_blueprint.post("/join")
-def join() -> Response:
+@calls.post("/host/join")
+def join(asked: Asked) -> Question:
     """A new host shows its token and its keys, and gets their certificates."""
-    return carried(body(JoinHost), HostReply, status=201)
+    return hand_on(asked.body(JoinHost), HostReply, status=201)
 
 
-@host_blueprint.post("/renew")
-def renew() -> Response:
+@calls.post("/host/renew")
+def renew(asked: Asked) -> Question:
     """A host gets new certificates for its keys."""
-    return carried(body(SignHost), HostReply, status=201)
+    return hand_on(asked.body(SignHost), HostReply, status=201)
 
 
-@host_blueprint.post("/leave")
-def leave() -> Response:
+@calls.post("/host/leave")
+def leave(asked: Asked) -> Question:
     """A host is no longer to be reached."""
-    services().ca.call(body(LeaveHost), Done)
-    return Response(status=204)
+    return done(asked.body(LeaveHost), Done)
 
 
-@host_blueprint.post("/sessions")
-def sessions() -> Response:
+@calls.post("/host/sessions")
+def sessions(asked: Asked) -> Question:
     """A host tells of sessions that began or are over."""
-    return carried(body(ReportSessions), SessionsReply)
+    return hand_on(asked.body(ReportSessions), SessionsReply)
 
 
-@host_blueprint.post("/report")
-def report() -> Response:
+@calls.post("/host/report")
+def report(asked: Asked) -> Question:
     """A host says how it is."""
-    services().ca.call(body(HostReport), Done)
-    return Response(status=204)
+    return done(asked.body(HostReport), Done)

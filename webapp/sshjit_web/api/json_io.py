@@ -1,4 +1,4 @@
-"""How the JSON API reads what it is told and answers: bodies strictly, queries by name, answers as they came.
+"""How the JSON API reads what it is told in Flask and answers: bodies strictly, queries by name, answers as they came.
 
 Bearer tokens alone sign in here; cookies do not count. Whether a login is alive, the CA says with the answer.
 """
@@ -6,15 +6,17 @@ Bearer tokens alone sign in here; cookies do not count. Whether a login is alive
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, get_args
 
 from flask import Blueprint, Response, request
 
-from sshjit import versions, wire
+from sshjit import wire
 from sshjit.api.details import RequestReply
 from sshjit.ca_protocol.table import Message, Reply
 from sshjit.errors import Invalid
-from sshjit_web import security
+from sshjit_web.api.calls import JSON, PREFIX, Asked, Call, Question, bearer_of, calls, hand_on
 from sshjit_web.services import services
 
 MAX_PAGE = 200
@@ -22,7 +24,9 @@ MAX_PAGE = 200
 DEFAULT_PAGE = 50
 T = TypeVar("T")
 
-blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
+host_blueprint = Blueprint("host_api", __name__, url_prefix=f"{PREFIX}/host")
+"""What hosts say for themselves: nobody signs in."""
 
 
 def number(name: str) -> int | None:
@@ -57,46 +61,67 @@ def decided(message: Message) -> Response:
     return carried(message, RequestReply, "request")
 
 
+def asked() -> Asked:
+    """The current request."""
+    have = services()
+    return Asked(
+        request.headers.get,
+        partial(request.get_data, cache=False),
+        request.remote_addr or "",
+        partial(have.sessions.login_id, "api"),
+    )
+
+
 def bearer() -> str | None:
     """The token that the caller shows."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else None
+    return bearer_of(request.headers.get("authorization"))
 
 
 def login_id() -> str:
-    """The login behind the token. Whether it is alive, the CA says with the answer itself."""
-    return services().sessions.login_id("api", bearer())
+    """The login behind the token."""
+    return asked().login_id()
 
 
 def body(cls: type[T]) -> T:
-    """The request's body as a dataclass, strictly, with every text and list within its limit."""
-    if request.mimetype != "application/json":
-        raise Invalid("wrong_type", "the body must be application/json")
-    return wire.decode_bounded(cls, wire.loads(request.get_data(cache=False), limit=security.MAX_BODY))
+    """The request's body as a dataclass."""
+    return asked().body(cls)
 
 
 def reader() -> int:
     """Which version the caller speaks."""
-    return versions.parse(request.headers.get(versions.HEADER))
+    return asked().reader()
 
 
 def address() -> str:
     """Where the caller is."""
-    return request.remote_addr or ""
+    return asked().address
 
 
 def no_body() -> None:
-    """Some calls carry nothing; an empty object is nothing too."""
-    if request.environ.get("CONTENT_LENGTH") == "0":
-        return  # looking into it would wait for the server's other threads
-    if request.get_data(cache=False).strip() not in (b"", b"{}"):
-        raise Invalid("bad_message", "this call carries no body")
+    """Refuses a body, where a call carries none."""
+    asked().no_body()
+
+
+def serve(*blueprints: Blueprint) -> None:
+    """Answers the calls of the table in Flask's threads, each by the first blueprint that is for its path."""
+    for route in calls:
+        blueprint = next(one for one in blueprints if route.rule.startswith(f"{one.url_prefix}/"))
+        rule = route.rule.removeprefix(str(blueprint.url_prefix))
+        blueprint.add_url_rule(rule, route.call.__name__, _view(route.call), methods=[route.method])
+
+
+def _view(call: Call) -> Callable[..., Response]:
+    return lambda **parts: _answered(call(asked(), *parts.values()))
 
 
 def carried(message: Message, reply: type[Reply], part: str = "", *, status: int = 200) -> Response:
     """The CA's answer, or one part of it, as it came, and as the version that asked knows it."""
-    found = services().ca.carry(message, reply, reader())
-    return json_text(found.part(part) if part else found.text, status)
+    return _answered(hand_on(message, reply, part, status=status))
+
+
+def _answered(question: Question) -> Response:
+    status, text = question.answer(services().ca.carry(question.message, question.reply, reader()))
+    return nothing() if text is None else json_text(text, status)
 
 
 def answer(value: Any, status: int = 200) -> Response:
@@ -104,6 +129,13 @@ def answer(value: Any, status: int = 200) -> Response:
     return json_text(json.dumps(wire.encode_for(value, reader(), "the asker"), separators=(",", ":")), status)
 
 
+def nothing() -> Response:
+    """It is done."""
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    return response
+
+
 def json_text(text: str, status: int) -> Response:
     """JSON that is text already."""
-    return Response(text, status, content_type="application/json")
+    return Response(text, status, content_type=JSON)

@@ -10,7 +10,7 @@ from sshjit.api.locks import LockReply, LocksReply, RevokeReply
 from sshjit.api.outcomes import Done
 from sshjit.api.signed import Unlock
 from sshjit.ca_protocol.locks import Lock, ReadLocks, Revoke
-from sshjit_web.api.json_io import blueprint, body, carried, login_id
+from sshjit_web.api.json_io import blueprint, body, carried, login_id, nothing
 from sshjit_web.services import services
 
 
@@ -30,7 +30,7 @@ def lock() -> Response:
 def unlock(lock_id: str) -> Response:
     """Takes a lock away. It needs a signature."""
     services().ca.call(wire.fill(Unlock, body(UnlockBody), login_id=login_id(), lock=lock_id), Done)
-    return Response(status=204)
+    return nothing()
 
 
 @blueprint.post("/revoke")

@@ -28,6 +28,7 @@ from sshjit.ca_protocol.requests import (
     SignUser,
 )
 from sshjit.errors import Invalid
+from sshjit_web.api.calls import Asked, Question, calls, hand_on
 from sshjit_web.api.json_io import (
     MAX_PAGE,
     address,
@@ -36,40 +37,34 @@ from sshjit_web.api.json_io import (
     carried,
     choice,
     decided,
-    json_text,
     limit,
     login_id,
     no_body,
     number,
-    reader,
 )
-from sshjit_web.services import services
+from sshjit_web.ca_client import Carried
 
 Scope = Literal["mine", "approve", "review", "all"]
 Order = Literal["newest", "urgent"]
 
 
-@blueprint.post("/requests")
-def ask() -> Response:
+@calls.post("/requests")
+def ask(asked: Asked) -> Question:
     """Requests access."""
-    content = body(AskBody)
-    return _asked(wire.fill(Ask, content, login_id=login_id(), address=address(), signable=_signable(content)))
+    content = asked.body(AskBody)
+    signable = _signable(content, asked.reader())
+    return _asked(wire.fill(Ask, content, login_id=asked.login_id(), address=asked.address, signable=signable))
 
 
-@blueprint.post("/requests/<request_id>/extend")
-def extend(request_id: str) -> Response:
+@calls.post("/requests/<request_id>/extend")
+def extend(asked: Asked, request_id: str) -> Question:
     """Requests more time for a grant."""
-    content = body(ExtendBody)
-    return _asked(
-        wire.fill(
-            Extend,
-            content,
-            login_id=login_id(),
-            request=request_id,
-            address=address(),
-            signable=_signable(content),
-        )
+    content = asked.body(ExtendBody)
+    signable = _signable(content, asked.reader())
+    message = wire.fill(
+        Extend, content, login_id=asked.login_id(), request=request_id, address=asked.address, signable=signable
     )
+    return _asked(message)
 
 
 @blueprint.post("/explain")
@@ -96,10 +91,10 @@ def requests() -> Response:
     return carried(message, RequestsReply)
 
 
-@blueprint.get("/requests/<request_id>")
-def one(request_id: str) -> Response:
+@calls.get("/requests/<request_id>")
+def one(asked: Asked, request_id: str) -> Question:
     """One request, and for approvers what is known of the requester."""
-    return carried(ReadRequest(login_id(), request_id), RequestReply)
+    return hand_on(ReadRequest(asked.login_id(), request_id), RequestReply)
 
 
 @blueprint.post("/requests/<request_id>/cancel")
@@ -116,22 +111,25 @@ def end(request_id: str) -> Response:
     return decided(End(login_id(), request_id))
 
 
-@blueprint.post("/requests/<request_id>/certificate")
-def certificate(request_id: str) -> Response:
+@calls.post("/requests/<request_id>/certificate")
+def certificate(asked: Asked, request_id: str) -> Question:
     """Draws a certificate for the login's own key."""
-    no_body()
-    return carried(SignUser(login_id(), request_id), CertificateReply, "certificate", status=201)
+    asked.no_body()
+    return hand_on(SignUser(asked.login_id(), request_id), CertificateReply, "certificate", status=201)
 
 
-def _signable(content: AskBody | ExtendBody) -> bool:
+def _signable(content: AskBody | ExtendBody, reader: int) -> bool:
     """Whether the caller can take a challenge: since version 2, unless its key cannot sign."""
-    return reader() >= 2 and not content.unsigned
+    return reader >= 2 and not content.unsigned
 
 
-def _asked(message: Ask | Extend) -> Response:
-    reply = services().ca.carry(message, AskReply, reader())
+def _asked(message: Ask | Extend) -> Question:
+    return Question(message, AskReply, _existing_or_new)
+
+
+def _existing_or_new(reply: Carried) -> tuple[int, str]:
     to_sign = "challenge" in reply.parts and reply.part("challenge") != "null"
-    return json_text(reply.text, 200 if to_sign or reply.part("existing") == "true" else 201)
+    return 200 if to_sign or reply.part("existing") == "true" else 201, reply.text
 
 
 @blueprint.post("/requests/<request_id>/approve")

@@ -14,6 +14,7 @@ from werkzeug.http import parse_cookie
 
 from sshjit.errors import Refused
 from sshjit.rates import Rates, network_of
+from sshjit_web.api.calls import bearer_of
 from sshjit_web.gateway import Head
 
 
@@ -38,7 +39,7 @@ class Admission:
         now = self._monotonic()
         if seconds := self._addresses.take(network_of(head.address), now):
             raise _too_fast("address", seconds)
-        for kind, shown in (("token", _bearer_of(head)), ("session", self._session_of(head))):
+        for kind, shown in (("token", bearer_of(head.header("authorization"))), ("session", self._session_of(head))):
             key = hashlib.sha256(f"{kind} {shown}".encode(errors="backslashreplace")).hexdigest()[:32]
             if shown and (seconds := self._sessions.take(key, now)):
                 raise _too_fast("session", seconds)
@@ -46,12 +47,6 @@ class Admission:
     def _session_of(self, head: Head) -> str | None:
         """What the views take for the session, whatever other cookies stand beside it."""
         return parse_cookie(head.header("cookie") or "").get(self._cookie)
-
-
-def _bearer_of(head: Head) -> str | None:
-    """What the API takes for the token."""
-    kind, _, token = (head.header("authorization") or "").partition(" ")
-    return token.strip() if kind.lower() == "bearer" else None
 
 
 def _too_fast(whose: str, seconds: int) -> Refused:

@@ -22,6 +22,7 @@ from sshjit_web.proxies import HEADER as FORWARDED
 from sshjit_web.security import MAX_BODY
 from sshjit_web.server import connections, long_polls, wsgi
 from sshjit_web.server.admission import Admission
+from sshjit_web.server.api_calls import ApiCalls
 from sshjit_web.server.bodies import BodyReader, TooLarge
 from sshjit_web.server.bundle_follower import BundleFollower
 from sshjit_web.server.long_polls import Gone, LongPolls
@@ -45,7 +46,8 @@ class Application:
     """The RSGI application around a WSGI one.
 
     ``threads`` as in ``web.toml``; ``proxies`` are our own; ``admission`` limits rates, ``limit`` the bytes of a body.
-    With a ``ca_cache`` it follows the bundle, and polls may wait for it. ``supervisor`` is told once it listens.
+    With a ``ca_cache`` it follows the bundle, and polls may wait for it. ``supervisor`` is told once it listens. What
+    ``api_calls`` knows is answered without a view.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Application:
         admission: Admission | None = None,
         ca_cache: CaCache | None = None,
         supervisor: Supervisor | None = None,
+        api_calls: ApiCalls | None = None,
     ) -> None:
         self._inner = inner
         self._gateway = gateway
@@ -69,12 +72,13 @@ class Application:
         self._threads = Threads(threads)
         self._ca_cache = ca_cache
         self._supervisor = supervisor
+        self._api_calls = api_calls
         self._long_polls = LongPolls(min(long_polls.MOST, connections.most_polls()))
 
     @property
     def unfinished(self) -> int:
-        """How many requests wait for a thread, or have one."""
-        return self._threads.unfinished
+        """How many requests wait for a thread, or have one, or wait for the CA on the loop."""
+        return self._threads.unfinished + (0 if self._api_calls is None else self._api_calls.unfinished)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called by the server before the loop runs."""
@@ -118,6 +122,11 @@ class Application:
             if self._admission is not None:
                 self._admission.admit(head)
             body, too_large = await self._body(scope, protocol, head)
+            if self._api_calls is not None and not too_large and (call := self._api_calls.find(head)):
+                header = partial(_all_lines, scope)
+                answer = await self._api_calls.answer(call, head, header, body, self._threads.result)
+                self._send(head, protocol, answer)
+                return
             await self._view(scope, protocol, head, body, too_large)
         except Disconnected:
             self._gateway.log(head, GONE)
@@ -201,6 +210,12 @@ class Application:
     def _send(self, head: Head, protocol: HTTPProtocol, answer: Answer) -> None:
         self._gateway.finish(head, answer.status, answer.headers)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+
+def _all_lines(scope: Scope, name: str) -> str | None:
+    """All lines of a header, as a view sees them."""
+    lines = scope.headers.get_all(name)
+    return ",".join(lines) if lines else None
 
 
 def _peer(scope: Scope) -> str:

@@ -16,9 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from typing import TypeVar
 
 from sshjit.errors import Failed
 
+T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 WAITING = 8
 """Requests that may wait for each thread."""
@@ -123,6 +125,26 @@ class Threads:
         self._unfinished += 1
         self._jobs.put(job)
         return job
+
+    async def result(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns or raises, in a thread.
+
+        Raises:
+            Failed: ``busy``: too many wait already, or its turn does not come in time.
+
+        """
+        results, errors = list[T](), list[BaseException]()
+
+        def run() -> None:
+            try:
+                results.append(work())
+            except BaseException as error:  # noqa: BLE001 - whoever waits for it hears of it
+                errors.append(error)
+
+        await self.give(run, errors.append).ended
+        if errors:
+            raise errors.pop()
+        return results.pop()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
