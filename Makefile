@@ -30,6 +30,7 @@ test-providers: setup ## sign in at Canaille, oidc-provider, Keycloak and OpenLD
 test-matrix: setup ## ssh-jit and ssh-jit-host beside the OpenSSH of four Debian releases, made by debootstrap: as root
 	@SSH_JIT_TEST_SUITES='bullseye bookworm trixie sid' $(python) -m pytest -q \
 		tests/unit/hostconfig/test_host_of_every_age.py tests/unit/hostconfig/test_host_join.py \
+		tests/unit/hostconfig/test_host_post_quantum.py tests/unit/client/test_dialects.py \
 		tests/unit/hostconfig/test_host_joined.py tests/unit/hostconfig/test_host_beside.py \
 		tests/unit/hostconfig/test_host_join_killed.py tests/unit/hostconfig/test_host_sessions.py \
 		tests/unit/hostconfig/test_host_bastions.py tests/stories/test_ssh_of_every_age.py

@@ -240,7 +240,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("doctor", "permissions", "reachable", "status"),
         ("account", "break_glass", "entry_text", "kept_certificates", "resolve_request", "setup", "signatures"),
     ],
-    "sshjit_client.diagnosis": [("host_checks", "machine_checks", "trial"), ("finding",)],
+    "sshjit_client.diagnosis": [("host_checks", "machine_checks", "trial"), ("finding", "quantum")],
     "sshjit_client.manual": [("command",), ("completion", "man_page"), ("command_table",)],
     "sshjit_client.policy": [
         ("command",),

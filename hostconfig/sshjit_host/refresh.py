@@ -20,7 +20,7 @@ from sshjit_host.errors import BundleRefused, HostError, TooOld, Unreachable
 from sshjit_host.formats import bundle as rules
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.formats.certificate_types import POST_QUANTUM
-from sshjit_host.front_end import fetch, renewal
+from sshjit_host.front_end import fetch, post_quantum_host_key, renewal
 from sshjit_host.machine import files
 from sshjit_host.openssh import abilities, beside, keygen, owner_lists, pam_hook, trusted_types
 from sshjit_host.openssh.dropin import DropIn
@@ -99,6 +99,7 @@ class Refresher:
         try:
             self._apply(bundle, dropin)
             self._warn(bundle, now)
+            post_quantum_host_key.remove_untrusted(dropin, bundle, self.say)
             dropin.apply(self.say)
         except HostError as error:
             return error
@@ -107,13 +108,15 @@ class Refresher:
     def _renew(self, bundle: Bundle, dropin: DropIn, now: float) -> HostError | None:
         """Renews the host certificates that are due, and has sshd read them; what went wrong with that."""
         certificates = renewal.fetched(dropin, bundle, now, self.say)
+        certificates.update(post_quantum_host_key.fetched(dropin, bundle, now, self.say))
         if not certificates:
             return None
         try:
             with self._locked():
                 for path, data in certificates.items():
+                    is_first = not path.exists()
                     files.write(path, data)
-                    self.say(f"renewed {path}")
+                    self.say(f"{'wrote' if is_first else 'renewed'} {path}")
                 dropin.apply(self.say)
         except HostError as error:
             return error

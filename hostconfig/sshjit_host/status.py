@@ -18,6 +18,7 @@ from sshjit_host.formats.bundle import Bundle
 from sshjit_host.front_end import renewal
 from sshjit_host.joining import journal, units
 from sshjit_host.joining.journal import Journal
+from sshjit_host.openssh import abilities
 from sshjit_host.openssh.dropin import DropIn
 from sshjit_host.sessions import session_status
 from sshjit_host.times import day, span
@@ -63,6 +64,8 @@ def _facts(config: Config, record: Journal, bundle: Bundle | None, now: float) -
     yield "other ways in", "closed for these accounts" if config.only_certificates else "as before"
     yield "beside another CA", "yes" if config.beside else "no"
     yield "host certificates", _certificates(config, bundle)
+    if bundle is not None and bundle.post_quantum is not None:
+        yield "post-quantum certificates", "taken" if abilities.has_post_quantum(config) else "not taken"
     yield "sessions", session_status.summary(config)
     if units.has_systemd():
         yield "units", {name: "running" if units.is_active(name) else "not running" for name in units.enabled()}

@@ -102,10 +102,14 @@ def judge(probe: ProbeView, host_ca: tuple[str, ...], seen: Sighting, now: int) 
     )
 
 
+def _blobs(lines: tuple[str, ...]) -> set[bytes]:
+    return {sshkey.parse_line(line, post_quantum=True).blob for line in lines}
+
+
 def _host_key(probe: ProbeView, host_ca: tuple[str, ...], seen: Sighting, now: int) -> Iterator[str]:
     """What is wrong with the key that the host showed."""
-    known = {sshkey.parse_line(line).blob for line in probe.host_keys}
-    plain = not seen.host_key.partition(" ")[0].endswith("-cert-v01@openssh.com")
+    known = _blobs(probe.host_keys)
+    plain = not sshcert.is_certificate_type(seen.host_key.partition(" ")[0])
     if plain and probe.host_certificates:
         yield "host_certificate_missing"
     if plain:
@@ -119,7 +123,7 @@ def _host_key(probe: ProbeView, host_ca: tuple[str, ...], seen: Sighting, now: i
         return
     if certificate.key.blob not in known:
         yield "host_key_unknown"
-    if certificate.kind != HOST or certificate.ca_blob not in {sshkey.parse_line(line).blob for line in host_ca}:
+    if certificate.kind != HOST or certificate.ca_blob not in _blobs(host_ca):
         yield "host_certificate_foreign"
     if {probe.host.name, *probe.host.aliases} - {*certificate.principals}:
         yield "host_certificate_name"

@@ -44,6 +44,11 @@ MEANINGS = (
     ),
     ("Certificate critical option ", "sshd does not know an option of it", "is it a certificate of this CA?"),
     ("Invalid certificate options", "sshd does not know an option of it", "is it a certificate of this CA?"),
+    (
+        "certificate signature algorithm ",
+        "sshd does not take what the CA's type of key signs",
+        "ssh-jit-host doctor on the host: CASignatureAlgorithms",
+    ),
     ("Failed publickey for ", "it was refused", "a line before says why, if sshd does"),
     ("Accepted publickey for ", "somebody logged in", ""),
     ("Accepted certificate ID ", "it is trusted; whether it opened the account stands below", ""),

@@ -15,8 +15,9 @@ from sshjit_client.commands.kept_certificates import Kept
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import terminal_styles
-from sshjit_client.diagnosis import finding, host_checks, machine_checks, trial
+from sshjit_client.diagnosis import finding, host_checks, machine_checks, quantum, trial
 from sshjit_client.diagnosis.finding import Finding
+from sshjit_client.diagnosis.quantum import Sides
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.plain_ssh import hosts, placement
 from sshjit_client.plain_ssh.layout import Layout
@@ -63,6 +64,7 @@ def _findings(machine: Machine, typed: str | None, *, tries: bool) -> Iterator[F
     yield from _plain_ssh(machine)
     if session is None:
         return
+    yield machine_checks.post_quantum(machine.environ, session)
     for remark in session.login.remarks:
         yield Finding("note", "provider", remark, "tell your administrator")
     api = FullApi(session.url, session.token)
@@ -125,7 +127,11 @@ def _about_ssh(typed: str, kept: Kept | None, *, bundle_tries: bool, machine: Ma
     if kept.until <= time.time():
         yield Finding("note", "trial", "the kept certificate is over, so nothing was tried", f"ssh-jit {typed}")
     elif bundle_tries:
-        yield from trial.look(kept.typed, kept.path)
+        session = machine.session(time.time())
+        login_key = quantum.login_key(session.public) if session else ""
+        yield from trial.look(
+            kept.typed, kept.path, Sides(ca=quantum.ca_signature(kept.certificate), login_key=login_key)
+        )
 
 
 BUILD: dict[str, Build] = {"doctor": _doctor}

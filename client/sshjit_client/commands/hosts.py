@@ -122,10 +122,12 @@ def _print_details(machine: Machine, options: Options, reply: HostsReply, shown:
         json_output.print_json(machine.terminal, {"hosts": [wire.encode(host) for host in shown]})
         return
     bundle = trusted_bundle.current(machine, machine.settings()).bundle
-    rows = [["HOST", "ADDRESS", "LABELS", "HOST CERTIFICATES", "ALIASES"]]
+    apart = any(host.post_quantum != "no" for host in shown)  # nobody is shown a column of nothing
+    rows = [["HOST", "ADDRESS", "LABELS", "HOST CERTIFICATES", *(["POST-QUANTUM"] if apart else []), "ALIASES"]]
     for host in shown:
         shows = host_certificates.column(host.name, reply, bundle)
-        rows.append([host.name, _way(host), _pairs(host), shows, " ".join(host.aliases)])
+        takes = [host.post_quantum] if apart else []
+        rows.append([host.name, _way(host), _pairs(host), shows, *takes, " ".join(host.aliases)])
     machine.terminal.out(fitted(rows, table_width()))
 
 

@@ -12,7 +12,7 @@ from sshjit.sshcert import Certificate
 from sshjit_client.connecting import certificate
 from sshjit_client.plain_ssh import certificates
 from sshjit_client.plain_ssh.layout import Layout
-from sshjit_client.ssh import agent_certificates, certificate_index
+from sshjit_client.ssh import agent_certificates, certificate_index, sshconfig
 from sshjit_client.storage import logins
 from sshjit_client.storage.machine import Machine
 
@@ -44,8 +44,10 @@ def read(folders: list[Path]) -> list[Kept]:
             with path.open("rb") as file:
                 until = certificate_index.until(file.readline(certificate_index.LONGEST_LINE))
                 typed = next((line[5:].decode().strip() for line in file if line.startswith(b"Host ")), "")
-            written = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub").read_text("ascii")
-            certificates.append(Kept(path, sshcert.parse_line(written)[0], until, typed))
+            first = path.with_name(f"{path.name.removesuffix('.conf')}-cert.pub")
+            certificates.append(Kept(path, sshcert.parse_line(first.read_text("ascii"))[0], until, typed))
+            if (second := sshconfig.second(first)).exists():  # the same by the other CA, with a serial of its own
+                certificates.append(Kept(path, sshcert.parse_line(second.read_text("ascii"))[0], until, typed))
         except (OSError, ValueError, Invalid):
             continue  # removed meanwhile; ssh would not take it either
     return certificates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 
 from sshjit import durations, names, wire
 from sshjit.api.views import RequestState, RequestView
@@ -17,11 +18,12 @@ from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
 from sshjit_client.console.styles import table_width
 from sshjit_client.console.times import at
+from sshjit_client.diagnosis import quantum
 from sshjit_client.identity import sessions
 from sshjit_client.option_parser import Act, Build, Options, Parser
 from sshjit_client.requests import request_text
 from sshjit_client.requests.request_text import BREAK_GLASS_MARK, person
-from sshjit_client.ssh import reachability
+from sshjit_client.ssh import openssh, reachability
 from sshjit_client.storage.machine import Machine, Session
 
 _LIVE = (RequestState.PENDING, RequestState.APPROVED)
@@ -58,6 +60,7 @@ def status(machine: Machine, options: Options) -> int:
         ["sign-in", f"{person(session.login.person)}, until {at(session.login.expires)}"],
         ["key", session.login.fingerprint or "none"],
         ["bundle", _bundle(machine)],
+        ["post-quantum", _sides(machine, session, name, requests).text()],
         ["clock", _clock(api.skew) if not problem else "unknown"],
     ]
     machine.terminal.out(fitted(rows, table_width()))
@@ -120,6 +123,7 @@ def _print_json(
         "installation": settings.installation,
         "login": wire.encode(session.login),
         "clock_ahead": -api.skew,
+        "post_quantum": asdict(_sides(machine, session, host, requests)),
         "certificates": certificates,
         "requests": live,
     }
@@ -197,6 +201,17 @@ def _certificates(certificates: list[Kept]) -> str:
 def _bundle(machine: Machine) -> str:
     held = trusted_bundle.kept(machine, machine.settings())
     return f"number {held.bundle.sequence}, last checked {at(int(held.checked))}" if held else "none"
+
+
+def _sides(machine: Machine, session: Session, host: str | None, requests: tuple[RequestView, ...]) -> quantum.Sides:
+    """Which sides of a connection are classical: as far as it is known without one."""
+    words = {quantum.ca_signature(kept.certificate) for kept in _kept(machine, host, requests)}
+    ca = words.pop() if len(words) == 1 else f"{quantum.CLASSICAL} of some certificates" if words else ""
+    try:
+        exchange = quantum.offered(openssh.RunningQuery([host or "localhost"], None).answer())
+    except SshJitError:
+        exchange = ""
+    return quantum.Sides(exchange=exchange, ca=ca, login_key=quantum.login_key(session.public))
 
 
 def _clock(skew: int) -> str:

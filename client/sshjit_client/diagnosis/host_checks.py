@@ -113,7 +113,7 @@ def options(host: str, config: Path, kept: Certificate, bundle: Bundle) -> Itera
     ca = next((sshkey.parse_line(line).type for line in bundle.user_ca), "")
     wanted = (
         ("PubkeyAcceptedAlgorithms", _certificate_type(kept.key.type), "the certificate of the sign-in's key"),
-        ("HostKeyAlgorithms", "*-cert-v01@openssh.com", "host certificates"),
+        ("HostKeyAlgorithms", "*-cert*", "host certificates"),
         ("CASignatureAlgorithms", _signature(ca), "the CA's signatures"),
     )
     problems = False

@@ -13,8 +13,9 @@ from sshjit.errors import Failed
 from sshjit_client import trusted_bundle
 from sshjit_client.api.basic import SAME_CLOCK
 from sshjit_client.console.times import at
+from sshjit_client.diagnosis import quantum
 from sshjit_client.diagnosis.finding import Finding
-from sshjit_client.ssh import agent_certificates
+from sshjit_client.ssh import agent_certificates, openssh
 from sshjit_client.ssh.agent import Agent
 from sshjit_client.storage.machine import Machine, Session
 
@@ -55,6 +56,20 @@ def sign_in(machine: Machine) -> Iterator[Finding]:
     yield Finding(
         "ok", "sign-in", f"{person.name} ({person.provider}), until {at(session.login.expires)} ({left} left)"
     )
+
+
+def post_quantum(environ: Mapping[str, str], session: Session) -> Finding:
+    """Whether this ssh reads post-quantum certificates, and whether the server knows: it was told at sign-in."""
+    reads, told = openssh.reads(environ), session.login.reads
+    key = quantum.login_key(session.public)
+    if told and not reads:
+        text = "the sign-in says that this ssh reads post-quantum certificates, and it does not any more"
+        return Finding("bad", "post-quantum", text, "ssh-jit login")
+    if reads and not told:
+        text = f"this ssh reads post-quantum certificates, and the sign-in does not say so; login key {key}"
+        return Finding("ok", "post-quantum", text)
+    text = "this ssh reads post-quantum certificates" if reads else "this ssh reads classical certificates alone"
+    return Finding("ok", "post-quantum", f"{text}; login key {key}")
 
 
 def clock(skew: int) -> Finding:

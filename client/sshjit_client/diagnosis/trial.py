@@ -11,9 +11,12 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from sshjit_client.diagnosis import quantum
 from sshjit_client.diagnosis.finding import Finding
+from sshjit_client.diagnosis.quantum import Sides
 from sshjit_client.ssh import certificate_index, reachability
 
 PATIENCE = 15.0
@@ -47,8 +50,11 @@ _HINTS = {
 }
 
 
-def look(host: str, config: Path) -> Iterator[Finding]:
-    """Whether the host answers and, if it does, whether it takes the certificate."""
+def look(host: str, config: Path, sides: Sides | None = None) -> Iterator[Finding]:
+    """Whether the host answers and, if it does, whether it takes the certificate; and which sides are classical.
+
+    ``sides``: what is known of that before.
+    """
     reached = reachability.explain(host, config)
     if reached:
         away = "can't be reached" in reached
@@ -57,6 +63,10 @@ def look(host: str, config: Path) -> Iterator[Finding]:
         if away or shut:
             return
     output, inside = _try(host, config)
+    if sides is not None:
+        exchange, host_key = quantum.agreed(output)
+        text = replace(sides, exchange=exchange or sides.exchange, host_key=host_key).text()
+        yield Finding("ok", "post-quantum", text)
     if inside:
         yield Finding("ok", "trial", "sshd took the certificate")
         return

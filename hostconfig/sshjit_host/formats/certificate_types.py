@@ -22,6 +22,12 @@ _STRINGS = {
 """Strings of a public key after its type; all others have two."""
 
 
+def certificate_of(plain_kind: str) -> str:
+    """The type of certificates for keys of this type."""
+    unversioned = {plain: name for name, plain in _UNVERSIONED.items()}
+    return unversioned.get(plain_kind) or f"{plain_kind.replace('@openssh.com', '')}{_SUFFIX}"
+
+
 def is_certificate(kind: str) -> bool:
     """Whether a type is a certificate's."""
     return kind in _UNVERSIONED or (kind.endswith(_SUFFIX) and len(kind) > len(_SUFFIX))

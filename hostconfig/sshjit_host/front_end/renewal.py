@@ -18,6 +18,7 @@ from sshjit_host.config import Config
 from sshjit_host.errors import BundleRefused, HostError, Unreachable
 from sshjit_host.formats import certificate_types, sshkey, strictjson
 from sshjit_host.formats.bundle import Bundle
+from sshjit_host.formats.certificate_types import POST_QUANTUM
 from sshjit_host.front_end import fetch
 from sshjit_host.machine import files
 from sshjit_host.openssh import sshdconf
@@ -62,6 +63,11 @@ class Due:
         """Where the certificate stands."""
         return Path(f"{self.path}-cert.pub")
 
+    @property
+    def post_quantum(self) -> bool:
+        """Whether it is the post-quantum key, which the CA may cease to certify."""
+        return self.line.split(" ")[0] == POST_QUANTUM
+
 
 def read(text: str) -> Certificate:
     """Read a certificate's line. Raises ``ValueError`` if it is none."""
@@ -84,6 +90,11 @@ def read(text: str) -> Certificate:
         reader.string()
     key = sshkey.string(plain.encode("ascii")) + b"".join(sshkey.string(part) for part in parts)
     return Certificate(f"{kind} {words[1]}", key, what, tuple(names), after, before, reader.string(), key_id)
+
+
+def is_host(certificate: Certificate) -> bool:
+    """Whether a certificate is a host's."""
+    return certificate.kind == _HOST
 
 
 def ours(dropin: DropIn, bundle: Bundle) -> Iterator[Due]:
@@ -115,7 +126,7 @@ def fetched(dropin: DropIn, bundle: Bundle, now: float, say: Say) -> dict[Path, 
         return {}
     tried = config.home / "renewal.tried"
     problem = ""
-    if not now - PAUSE < _time(files.read(tried)) <= now:
+    if not is_soon(tried, now):
         files.write(tried, f"{int(now)}\n".encode("ascii"))
         try:
             return _renewed(config, bundle, due, int(now))
@@ -127,6 +138,11 @@ def fetched(dropin: DropIn, bundle: Bundle, now: float, say: Say) -> dict[Path, 
             verb = "ended" if now >= end else "ends"
             say(f"warning: the host certificate {host_key.place} {verb} {day(end)} and was not renewed{problem}")
     return {}
+
+
+def is_soon(tried: Path, now: float) -> bool:
+    """Whether the time in this file is of a try that was just made."""
+    return now - PAUSE < _time(files.read(tried)) <= now
 
 
 def text(installation: str, name: str, lines: list[str], time: int) -> bytes:
@@ -168,6 +184,9 @@ def posted(config: Config, place: str, fields: dict[str, Any]) -> tuple[str, ...
 
 def _renewed(config: Config, bundle: Bundle, due: list[Due], time: int) -> dict[Path, bytes]:
     certificates = asked(config, bundle, due, time)
+    classical = [host_key for host_key in due if not host_key.post_quantum]
+    if len(certificates) == len(classical):  # the CA certifies no post-quantum key any more
+        due = classical
     if len(certificates) != len(due):
         raise BundleRefused("the answer holds another number of certificates than was asked for")
     return {host_key.place: _checked(config, bundle, host_key, line, time) for host_key, line in zip(due, certificates)}
@@ -185,13 +204,19 @@ def _checked(config: Config, bundle: Bundle, due: Due, line: str, now: int) -> b
         and new.key == old.key
         and set(new.principals) == set(old.principals)
         and config.name in new.principals
-        and new.ca in {key.blob for key in bundle.host_ca}
+        and new.ca in _cas(bundle, due)
         and new.valid_after <= now + 300
         and new.valid_before > max(now, old.valid_before)
     )
     if not right or not is_signed(config.ssh_keygen, new.line):
         raise BundleRefused("what came is not a new certificate for this host's key and names")
     return f"{new.line}\n".encode("ascii")
+
+
+def _cas(bundle: Bundle, due: Due) -> set[bytes]:
+    """The keys that may certify a host key: each kind is certified by its own."""
+    apart = bundle.post_quantum.host_ca if bundle.post_quantum else ()
+    return {key.blob for key in (apart if due.post_quantum else bundle.host_ca)}
 
 
 def _time(data: bytes | None) -> int:

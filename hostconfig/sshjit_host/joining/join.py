@@ -24,6 +24,7 @@ from sshjit_host.config import LATER, Config, parse
 from sshjit_host.errors import BundleRefused, ConfigError, HostError, SshdError
 from sshjit_host.formats import strictjson
 from sshjit_host.formats.bundle import Bundle
+from sshjit_host.formats.certificate_types import POST_QUANTUM
 from sshjit_host.front_end import enrolment, fetch, renewal
 from sshjit_host.joining import bystanders, conflicts, journal, proof, session_setup, undo, units
 from sshjit_host.joining.journal import Entry, Journal
@@ -204,7 +205,8 @@ def _require_all(config: Config, keys: HostKeys, wish: Wish, say: Say) -> None:
         reasons = "; ".join(keys.unusable) or "sshd has none"
         raise HostError(f"there is no host key that could join: {reasons}", hint="ssh-keygen -A makes them")
     for key in keys.uncertified:
-        say(f"{key.path} is left out: {key.type} is a type that the CA does not certify")
+        later = "; a refresh gets it a certificate, if the CA has a key for that" if key.type == POST_QUANTUM else ""
+        say(f"{key.path} is left out: {key.type} is a type that the CA does not certify{later}")
     for reason in keys.unusable:
         say(f"warning: a host key is left out: {reason}")
     if not config.host_certificates:

@@ -35,6 +35,12 @@ def later_types(config: Config, bundle: Bundle) -> frozenset[str]:
     return frozenset(kind for kind in names if _knows(config, bundle, kind, broken=False))
 
 
+def has_post_quantum(config: Config) -> bool:
+    """Whether the CA keys that sshd goes by hold a post-quantum one."""
+    lines = (files.read(config.home / "user_ca.pub") or b"").decode("ascii", "ignore").splitlines()
+    return any(line.split(" ")[0] == POST_QUANTUM for line in lines)
+
+
 def reads_post_quantum(config: Config, bundle: Bundle) -> bool | None:
     """Whether this machine's OpenSSH reads the bundle's post-quantum keys and list; ``None``: sshd does not say now."""
     return _knows(config, bundle, POST_QUANTUM, broken=None) if bundle.post_quantum else False

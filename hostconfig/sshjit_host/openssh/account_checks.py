@@ -8,6 +8,7 @@ that is not accepted, an account that is locked. Each is found in what sshd says
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fnmatch
 import grp
 import os
@@ -19,9 +20,10 @@ from pathlib import Path
 
 from sshjit_host.config import Config
 from sshjit_host.findings import Finding
+from sshjit_host.formats import certificate_types
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.machine import files
-from sshjit_host.openssh import effective, sshdconf
+from sshjit_host.openssh import abilities, effective, sshdconf
 from sshjit_host.openssh.effective import Effective
 
 _SIGNATURES = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
@@ -115,6 +117,11 @@ class Accounts:
         if accepted and not _listed(_CERTIFICATE, accepted):
             hint = f"add {_CERTIFICATE} to it, and the types of your people's hardware keys"
             yield self._line(name, accepted, "does not accept Ed25519 certificates", hint)
+        later = certificate_types.certificate_of(certificate_types.POST_QUANTUM)
+        if accepted and not _listed(later, accepted) and abilities.has_post_quantum(self.config):
+            hint = f"add {later} to it, where people sign in with such keys"
+            finding = self._line(name, accepted, "does not accept certificates of post-quantum keys", hint)
+            yield dataclasses.replace(finding, level="warn")
         taken = counts.value("CASignatureAlgorithms")
         for key in () if bundle is None or not taken else bundle.user_ca:
             wanted = _SIGNATURES.get(key.type, (key.type,))

@@ -18,7 +18,7 @@ from sshjit_host.config import LATER, Config
 from sshjit_host.errors import SshdError
 from sshjit_host.machine import files
 from sshjit_host.machine.programs import Outcome, run
-from sshjit_host.openssh import beside, effective, owner_lists, pam_hook, reloading, sshdconf, trusted_types
+from sshjit_host.openssh import abilities, beside, effective, owner_lists, pam_hook, reloading, sshdconf, trusted_types
 from sshjit_host.openssh.effective import ANY, Connection, Effective
 
 HEADER = "# Written by ssh-jit-host, which overwrites changes. It makes sshd accept short-lived certificates.\n"
@@ -169,7 +169,7 @@ class DropIn:
     def _text(self, layout: sshdconf.Layout) -> bytes:
         """The drop-in's bytes. They contain each certificate's digest, so that sshd reloads when one is renewed."""
         lines = [f"{keyword} {value}\n" for keyword, value in self.values.items()]
-        if trusted_types.is_written(self.config) and not trusted_types.owners_lines(self.config, layout):
+        if abilities.has_post_quantum(self.config) and not trusted_types.owners_lines(self.config, layout):
             lines.append(f"{trusted_types.KEYWORD} {trusted_types.ADDED}\n")
         lines += self._certificates(layout) if self.config.host_certificates else []
         accounts = self.account_values(layout)

@@ -75,6 +75,11 @@ def read(config: Config, asked: dropin.DropIn | None = None) -> HostKeys:
     return HostKeys(tuple(offered[:MOST]), tuple(uncertified), tuple(unusable))
 
 
+def blob(key: HostKey) -> bytes:
+    """The public key in wire format."""
+    return sshkey.blob_of(key.line)
+
+
 def _public(config: Config, path: Path) -> str | None:
     data = files.read(Path(f"{path}.pub"))
     text = data.decode("utf-8", "replace") if data else programs.run(config.ssh_keygen, "-y", "-f", path).output

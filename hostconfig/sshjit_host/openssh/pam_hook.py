@@ -110,7 +110,7 @@ def _recovery(config: Config) -> Iterator[PublicKey]:
     for entry in (files.read(path) or b"").decode("ascii", "ignore").splitlines():
         if entry.strip() and not entry.startswith("#"):
             try:
-                yield read_line(" ".join(entry.split()[:2]))
+                yield read_line(" ".join(entry.split()[:2]), post_quantum=True)
             except ValueError as error:
                 raise HostError(f"{path} holds something else than keys: {error}") from None
 

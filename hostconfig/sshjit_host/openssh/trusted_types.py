@@ -15,7 +15,6 @@ from sshjit_host.config import LATER, Config
 from sshjit_host.findings import Finding
 from sshjit_host.formats.bundle import Bundle
 from sshjit_host.formats.certificate_types import POST_QUANTUM
-from sshjit_host.machine import files
 from sshjit_host.openssh import abilities, effective, pam_hook, sshdconf
 
 KEYWORD = "CASignatureAlgorithms"
@@ -42,7 +41,7 @@ def decide(config: Config, bundle: Bundle) -> Types:
         return Types(later)
     reads = abilities.reads_post_quantum(config, bundle)
     if reads is None:  # sshd's configuration is broken: nothing is changed by that
-        return Types(later | ({POST_QUANTUM} if is_written(config) else set()))
+        return Types(later | ({POST_QUANTUM} if abilities.has_post_quantum(config) else set()))
     if not reads:
         return Types(later - {POST_QUANTUM})
     if not pam_hook.is_current(config):
@@ -53,12 +52,6 @@ def decide(config: Config, bundle: Bundle) -> Types:
         problem = f"{line.place} sets {KEYWORD}, which refuses what a post-quantum CA signs"
         return Types(later - {POST_QUANTUM}, problem, f"remove that line, or add {POST_QUANTUM} to it")
     return Types(later | {POST_QUANTUM})
-
-
-def is_written(config: Config) -> bool:
-    """Whether the CA keys that sshd goes by hold a post-quantum one."""
-    lines = (files.read(config.home / "user_ca.pub") or b"").decode("ascii", "ignore").splitlines()
-    return any(line.split(" ")[0] == POST_QUANTUM for line in lines)
 
 
 def owners_lines(config: Config, layout: sshdconf.Layout) -> tuple[sshdconf.Setting, ...]:
@@ -90,7 +83,7 @@ def _takes(counts: effective.Effective) -> bool:
 def taken(config: Config) -> tuple[str, ...]:
     """The types by which people's certificates are taken now, beside the usual ones. Raises ``effective.Refused``."""
     loaded = config.reload == LATER or not (config.home / UNLOADED).exists()
-    if not loaded or not is_written(config):
+    if not loaded or not abilities.has_post_quantum(config):
         return ()
     return (POST_QUANTUM,) if all(_takes(effective.settings(config, login)) for login in config.accounts) else ()
 

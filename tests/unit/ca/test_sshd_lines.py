@@ -34,6 +34,18 @@ PLACE = "for root from 127.0.0.1 port 34988 ssh2:"
             KEY,
         ),
         ("error: Certificate invalid: not yet valid", "not valid yet", None, None),
+        (
+            f"Accepted publickey {PLACE} MLDSA44-ED25519-CERT {KEY} ID {ID} (serial 2) CA MLDSA44-ED25519 {CA}",
+            "logged in",
+            2,
+            KEY,
+        ),
+        (
+            "userauth_pubkey: certificate signature algorithm not in CASignatureAlgorithm: signature algorithm not s",
+            "does not take what the CA's type of key signs",
+            None,
+            None,
+        ),
         ("Certificate does not contain an authorized principal", "another host or account", None, None),
         ('Certificate extension "grant@ssh-jit" is not supported', "nothing is wrong", None, None),
     ],

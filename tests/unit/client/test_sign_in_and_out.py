@@ -260,3 +260,19 @@ def test_nothing_that_macos_or_windows_lacks_is_loaded_by_a_connection() -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_a_post_quantum_key_needs_programs_that_make_and_show_it(laptop: Laptop, tmp_path: Path) -> None:
+    """Those of this machine (9.2) do neither: nobody is sent to a browser for it, and the sign-in of before stays."""
+    before = laptop.run("whoami").stdout
+    made = laptop.run("login", "--new-key", "mldsa44-ed25519")
+    assert "this machine's ssh-keygen makes no mldsa44-ed25519 keys" in made.stderr
+    assert "hint: OpenSSH 10.6 and newer do; without --new-key the key is Ed25519" in made.stderr
+    public = Path(__file__).resolve().parents[2] / "vectors" / "post-quantum" / "mldsa44-ed25519.pub"
+    shown = laptop.run("login", "--key", str(public))
+    assert "this machine's ssh knows no post-quantum keys" in shown.stderr
+    both = laptop.run("login", "--key", str(public), "--new-key", "ed25519")
+    assert (both.returncode, "goes without --new-key" in both.stderr) == (2, True)
+    assert (made.returncode, shown.returncode) != (0, 0)
+    assert laptop.run("whoami").stdout == before
+    assert laptop.run("login", "--new-key", "ed25519").returncode == 0

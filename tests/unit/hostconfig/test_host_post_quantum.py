@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import debian_root, host_machine
 from tests.support.host_machine import Authority, Front, Host, line
-from tests.support.post_quantum import TYPE, PostQuantumCA, bundle, login
+from tests.support.post_quantum import TYPE, PostQuantumCA, bundle, keygen, login
 
 PRINCIPAL = f"{host_machine.ME}@web1"
 ADDED = "CASignatureAlgorithms +ssh-*ed25519"
@@ -37,6 +37,12 @@ def host(request: pytest.FixtureRequest, authority: Authority, front: Front, pro
 def reads(host: Host) -> bool:
     """Whether this host's sshd knows the type."""
     return host.system is not None and debian_root.OPENSSH[host.system.suite] >= (10, 6)
+
+
+def unpunished(host: Host) -> str:
+    """A line by which sshd takes every connection of a test that is refused often; from 9.8 on it knows the word."""
+    known = host.system is not None and debian_root.OPENSSH[host.system.suite] >= (9, 8)
+    return "PerSourcePenalties no\n" if known else ""
 
 
 class Fleet:
@@ -75,7 +81,7 @@ def fleet(authority: Authority, front: Front, host: Host) -> Fleet:
 def test_every_step_in_and_out_keeps_everybody_in(authority: Authority, pq: PostQuantumCA, fleet: Fleet) -> None:
     """Add a post-quantum CA, go by it, revoke, retire it, go back; clients of 9.2 and 10.6; three tries each time."""
     host, ed = fleet.host, line(authority.user_ca)
-    host.write_sshd_config(after="MaxAuthTries 3")
+    host.write_sshd_config(after=f"MaxAuthTries 3\n{unpunished(host)}")
     person = pq.key(authority.folder / "person", "ed25519")
     by_ed = pq.certify(authority.user_ca, person, PRINCIPAL, 11)
     by_pq = pq.certify(pq.user_ca, person, PRINCIPAL, 12)
@@ -125,6 +131,7 @@ def test_a_host_trusts_the_post_quantum_ca_alone_by_the_operators_word(
     host = fleet.host
     person = pq.key(authority.folder / "person", "ed25519")
     by_ed, by_pq = (pq.certify(ca, person, PRINCIPAL, 21) for ca in (authority.user_ca, pq.user_ca))
+    host.write_sshd_config(after=unpunished(host))
     said = fleet.tell(pq.part(only=["web1"]))
     doctor = host.doctor(code=0 if reads(host) else 1)
     with host.sshd() as log:
@@ -134,6 +141,7 @@ def test_a_host_trusts_the_post_quantum_ca_alone_by_the_operators_word(
     if reads(host):
         assert fleet.trusted == [line(pq.user_ca)]
         assert "takes post-quantum certificates, and no others" in doctor
+        assert "post-quantum certificates: taken" in " ".join(host.run("status").split())
     else:
         assert "is to take post-quantum certificates alone, and takes the others as well" in said
         assert "BAD   this host is to take post-quantum certificates alone" in doctor
@@ -218,3 +226,48 @@ def test_a_key_that_is_not_post_quantum_does_not_stand_among_them(
         for changes in ({"user_ca": [line(authority.user_ca)]}, {"retired": "x"}, {"krl": "!"}):
             front.serve(authority.offer(**bundle(pq.part(**changes))))
             assert "the bundle is not sound" in host.refresh(code=4)
+
+
+def test_a_post_quantum_host_key_is_certified_beside_the_others_and_never_alone(
+    authority: Authority, pq: PostQuantumCA, fleet: Fleet
+) -> None:
+    """Where sshd reads it: asked for once, shown to who prefers it, and gone with its CA."""
+    host = fleet.host
+    own, key = host.folder / "host_key", pq.key(host.folder / "pq_host_key")
+    place, asked = Path(f"{key}-cert.pub"), list[list[str]]()
+    reports = fleet.front.posted
+
+    def certified(public: str, ca: Path) -> str:
+        copy = host.folder / "copy"
+        Path(f"{copy}.pub").write_text(public)
+        keygen("-q", "-h", "-s", ca, "-I", "host web1", "-n", "web1", "-V", "-1m:+7d", f"{copy}.pub")
+        return " ".join(Path(f"{copy}-cert.pub").read_text().split()[:2])
+
+    def posted(path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if path != "/api/v1/host/renew":
+            return reports(path, body)
+        asked.append(body["host_keys"])
+        cas = [pq.host_ca if text.startswith(TYPE) else authority.host_ca for text in body["host_keys"]]
+        lines = [certified(text, ca) for text, ca in zip(body["host_keys"], cas, strict=True)]
+        return 201, {"certificates": lines, "host": {}, "bundle_root": "", "bundle_key": "", "invitation": None}
+
+    fleet.front.posted = posted
+    host.write_sshd_config(after=f"HostKey {key}\n{unpunished(host)}")
+    fleet.tell(pq.part())
+    assert asked == [], "a post-quantum certificate stands beside another one"
+    Path(f"{own}-cert.pub").write_text(f"{certified(line(own), authority.host_ca)}\n")
+    host.refresh()
+    assert asked == ([[line(own), line(key)]] if reads(host) else [])
+    assert place.exists() is reads(host)
+    if reads(host):
+        with host.sshd() as log:
+            for order, kind in (([f"HostKeyAlgorithms=^{TYPE}-cert"], f"{TYPE}-cert"), ([], "ssh-ed25519-cert-v01")):
+                done = login(host, "sid", own, more=order)
+                assert f"Server host certificate: {kind}" in done.stderr, done.stderr + log.read_text()
+    host.refresh()
+    assert len(asked) == reads(host), "once"
+    said = fleet.tell(pq.part(host_ca=[], retired=[line(pq.host_ca)]))
+    assert not place.exists()
+    assert ("its CA is no longer trusted" in said) is reads(host)
+    assert "pq_host_key-cert" not in host.dropin.read_text()
+    assert "host_key-cert" in host.dropin.read_text()

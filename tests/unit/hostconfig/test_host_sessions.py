@@ -26,6 +26,9 @@ from sshjit_host.sessions import hook, session_processes
 from sshjit_host.sessions.registry import Session
 from tests.support import debian_root, host_machine
 from tests.support.host_machine import Authority, Front, free_port, line, make_key, run
+from tests.support.post_quantum import PostQuantumCA
+from tests.support.post_quantum import bundle as post_quantum_bundle
+from tests.support.post_quantum import program as of_release
 from tests.support.session_host import GRANT, SessionHost, session_host, user_certificate
 from tests.support.waiting import wait_until
 
@@ -521,3 +524,24 @@ def test_the_stub_is_plain_sh(own: SessionHost) -> None:
     stub = shutil.copy(own.home / "pam-session", own.folder / "stub")
     for shell in ("sh", "bash"):
         run(shell, "-n", stub)
+
+
+def test_a_session_by_a_post_quantum_key_ends_as_any_other(
+    host: SessionHost, base: debian_root.System, authority: Authority
+) -> None:
+    """Its certificate's type has no version in it, by which the rule in PAM knew the others."""
+    if debian_root.OPENSSH[base.suite] < (10, 6):
+        return  # such a certificate opens nothing there
+    pq = PostQuantumCA(authority.folder)
+    host.tell(**post_quantum_bundle(pq.part()))
+    grant = f"extension:grant@ssh-jit={GRANT} {int(time.time()) + 3600}"
+    key = pq.certify(pq.user_ca, pq.key(authority.folder / "pq_person"), "deploy@web1", 771, "-O", grant)
+    argv = [*of_release("sid", "ssh"), *host.ssh(key, sleeping(host, "771"))[1:]]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as session:
+        wait_until(lambda: len(host.runs("771")) == 1, host.daemon_log)
+        assert host.sessions() == 1
+        host.tell(**post_quantum_bundle(pq.part("serial: 771")))
+        gone(host, "771")
+        session.wait(60)
+    assert "ends: revoked" in host.daemon_log()
+    wait_until(lambda: host.sessions() == 0, host.daemon_log)
