@@ -693,7 +693,7 @@ Host app1
     GlobalKnownHostsFile /etc/known /run/plain/app1.known
     RevokedHostKeys /run/revoked
     IdentityFile /run/plain/app1
-    PubkeyAcceptedKeyTypes *2*-cert-v01@openssh.com
+    PubkeyAcceptedKeyTypes *2*-cert*
     IdentitiesOnly yes
     AddKeysToAgent no
     PreferredAuthentications publickey
@@ -712,7 +712,7 @@ Host app1~via
     GlobalKnownHostsFile /etc/known /run/plain/app1~via.known
     RevokedHostKeys /run/revoked
     IdentityFile /run/plain/app1~via
-    PubkeyAcceptedKeyTypes *2*-cert-v01@openssh.com
+    PubkeyAcceptedKeyTypes *2*-cert*
     IdentitiesOnly yes
     AddKeysToAgent no
     PreferredAuthentications publickey
