@@ -527,21 +527,25 @@ def test_the_stub_is_plain_sh(own: SessionHost) -> None:
 
 
 def test_a_session_by_a_post_quantum_key_ends_as_any_other(
-    host: SessionHost, base: debian_root.System, authority: Authority
+    own: SessionHost, base: debian_root.System, authority: Authority
 ) -> None:
     """Its certificate's type has no version in it, by which the rule in PAM knew the others."""
     if debian_root.OPENSSH[base.suite] < (10, 6):
         return  # such a certificate opens nothing there
     pq = PostQuantumCA(authority.folder)
-    host.tell(**post_quantum_bundle(pq.part()))
+    own.tell(**post_quantum_bundle(pq.part()))
     grant = f"extension:grant@ssh-jit={GRANT} {int(time.time()) + 3600}"
-    key = pq.certify(pq.user_ca, pq.key(authority.folder / "pq_person"), "deploy@web1", 771, "-O", grant)
-    argv = [*of_release("sid", "ssh"), *host.ssh(key, sleeping(host, "771"))[1:]]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as session:
-        wait_until(lambda: len(host.runs("771")) == 1, host.daemon_log)
-        assert host.sessions() == 1
-        host.tell(**post_quantum_bundle(pq.part("serial: 771")))
-        gone(host, "771")
+    key = pq.certify(pq.user_ca, pq.key(authority.folder / "pq_person"), "deploy@web1", 791, "-O", grant)
+    argv = [*of_release("sid", "ssh"), *own.ssh(key, sleeping(own, "791"))[1:]]
+    with (
+        own.sshd(),
+        own.daemon(),
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as session,
+    ):
+        wait_until(lambda: len(own.runs("791")) == 1, own.daemon_log)
+        assert own.sessions() == 1
+        own.tell(**post_quantum_bundle(pq.part("serial: 791")))
+        gone(own, "791")
         session.wait(60)
-    assert "ends: revoked" in host.daemon_log()
-    wait_until(lambda: host.sessions() == 0, host.daemon_log)
+        wait_until(lambda: own.sessions() == 0, own.daemon_log)
+    assert "ends: revoked" in own.daemon_log()
