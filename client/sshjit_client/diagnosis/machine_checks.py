@@ -60,12 +60,12 @@ def sign_in(machine: Machine) -> Iterator[Finding]:
 
 def post_quantum(environ: Mapping[str, str], session: Session) -> Finding:
     """Whether this ssh reads post-quantum certificates, and whether the server knows: it was told at sign-in."""
-    reads, told = openssh.reads(environ), session.login.reads
+    reads, announced = openssh.reads(environ), session.login.reads
     key = quantum.login_key(session.public)
-    if told and not reads:
+    if announced and not reads:
         text = "the sign-in says that this ssh reads post-quantum certificates, and it does not any more"
         return Finding("bad", "post-quantum", text, "ssh-jit login")
-    if reads and not told:
+    if reads and not announced:
         text = f"this ssh reads post-quantum certificates, and the sign-in does not say so; login key {key}"
         return Finding("ok", "post-quantum", text)
     text = "this ssh reads post-quantum certificates" if reads else "this ssh reads classical certificates alone"

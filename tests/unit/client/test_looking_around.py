@@ -204,8 +204,9 @@ def test_doctor_tries_the_host_and_says_that_nothing_is_wrong(alice: Laptop) -> 
     assert "sshd took the certificate" in done.stdout
     assert "deploy@web1: sshd wants exactly this" in done.stdout
     said = " ".join(done.stdout.split())
-    assert "classical: host key (ssh-ed25519-cert-v01@openssh.com), CA's signature, login key (ssh-ed25519)" in said
-    assert "post-quantum: key exchange (sntrup761x25519-sha512@openssh.com)" in said
+    assert "CA's signature, login key (ssh-ed25519)" in said
+    assert re.search(r"key exchange \([a-z0-9@.-]+\)", said), said
+    assert re.search(r"classical: .*host key \(ssh-ed25519", said), said
     status = " ".join(alice.run("status", "web1").stdout.split())
     assert "CA's signature, login key (ssh-ed25519)" in status
     assert json.loads(alice.run("status", "--json").stdout)["post_quantum"]["ca"] == "classical"
