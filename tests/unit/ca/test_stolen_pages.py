@@ -15,19 +15,22 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import signed_actions, sshkey, wire
 from sshjit.errors import SshJitError
+from sshjit_ca import config
 from sshjit_ca.oidc.logout_tokens import EVENT
 from sshjit_ca.routes import ROUTES
 from tests.support import job_issuer
+from tests.support import soft_authenticator as soft
 from tests.support.break_glass import GLASS, REASON, break_glass, review
 from tests.support.installation import ALICE, BOB, CAROL, DANA, Installation, Person
 from tests.support.issuer import WEB_CLIENT
 from tests.support.issuer import listening as serving_tokens
 from tests.support.signatures import act, by, challenge, lines_of
+from tests.support.soft_authenticator import Authenticator
 from tests.support.stolen_front_end import Stolen, certificates, listening, mixed, steal
 
 EXTEND = ('pending = "30m"\nuse_by', 'pending = "30m"\nextend = { count = 2, by = "30m" }\nuse_by')
-EXPLAIN = ('review = ["lead"]', 'review = ["lead"]\nexplain = ["lead"]')
-RESTRICTIVE = (m.Logout, m.EndLogins, m.ProviderLogout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock)
+EXPLAIN = ('review = ["lead"]', 'review = ["lead"]\nexplain = ["lead"]\npasskeys = ["lead"]')
+RESTRICTIVE = (m.Logout, m.EndLogins, m.ProviderLogout, m.Cancel, m.End, m.Deny, m.Revoke, m.Lock, m.RemovePasskey)
 
 
 @pytest.fixture
@@ -36,6 +39,9 @@ def stolen(ca: Installation) -> Iterator[Stolen]:
     with serving_tokens(job_issuer.JobIssuer()) as github:
         file = ca.home / "providers.toml"
         file.write_text(file.read_text() + job_issuer.table("github", github))
+        settings = ca.home / "ca.toml"
+        settings.write_text(settings.read_text() + soft.PASSKEYS)
+        ca.config = config.load(settings)
         ca.restart()
         found = steal(ca)
         ca.change_policy(*EXTEND)
@@ -69,12 +75,13 @@ def _another_day(ca: Installation, github: job_issuer.JobIssuer) -> None:
     ca.say(m.End(alice, ended.id), m.RequestReply)
     denied = ca.ask(dana, "db1", login="postgres", action="migrate", start=int(ca.time) + 7200).request
     ca.say(m.Deny(bob, denied.id, denied.digest, "no", None), m.RequestReply)
+    _passkeys(ca, alice, bob, denied)
     reads = (
         m.ReadLogin(bob), m.ReadRequest(bob, grant.id), m.ReadRequests(bob, "all", 100, None), m.ReadFeed(-1, 100),
         m.ReadLogins(bob), m.ReadPolicy(None), m.ReadLocks(bob), m.ReadHosts(bob), m.ReadLog(bob, None, 100),
         m.ReadReach(bob, "everything", None), m.ReadHostHealth(bob, ("db1",)),
         m.ReadTile("checkpoint"), m.ReadCosigned(), m.ReadPolicies(bob), m.ReadBundle(None), m.Health(),
-        m.ReadMetrics(),
+        m.ReadMetrics(), m.ReadPasskeys(bob, everybody=True),
     )  # fmt: skip
     ca.say_all(list(reads))
     ca.say(m.Revoke(bob, glass.id, None, None, "it is over"), m.RevokeReply)
@@ -83,6 +90,22 @@ def _another_day(ca: Installation, github: job_issuer.JobIssuer) -> None:
     ca.say(m.Logout(carol), m.Done)
     ca.web(CAROL)
     ca.say(m.ProviderLogout("acme", provider_logout(ca, CAROL)), m.Done)
+
+
+def _passkeys(ca: Installation, alice: str, bob: str, request: m.RequestView) -> None:
+    """Alice registers two passkeys; Bob accepts one, she removes the other; a thief has what one of his signed."""
+    one, other = Authenticator(credential=b"one"), Authenticator(credential=b"other")
+    first, second = soft.register(ca, ALICE, one), soft.register(ca, ALICE, other)
+    native = ca.native(ALICE)
+    offer = ca.say(m.OfferPasskey(native), m.PasskeyOfferReply)
+    ca.say(m.ReadPasskeyOffer(native, offer.code), m.PasskeyOfferReply)
+    shown = wire.fill(m.ShownPasskey, first)
+    ca.say(act(ca, bob, by(ca.key(BOB)), m.AcceptPasskey(None, first.id, None, shown)), m.PasskeysReply)
+    ca.say(m.RemovePasskey(alice, second.id, "lost"), m.PasskeysReply)
+    soft.registered(ca, BOB, Authenticator(credential=b"bob's"))
+    asked = ca.say(m.ReadPasskeyChallenge(bob, request.id, "", None), m.PasskeyChallengeReply)
+    given = Authenticator(credential=b"bob's").sign(asked.text.encode(), asked.challenge)
+    ca.say_all([m.Approve(bob, request.id, request.digest, "", None, None, given)])
 
 
 def provider_logout(ca: Installation, person: Person) -> str:
@@ -146,7 +169,7 @@ def test_everything_again_gives_nothing_new(stolen: Stolen, later: int) -> None:
 
 def test_everything_mixed_approves_and_lengthens_nothing(stolen: Stolen) -> None:
     before, state = windows(stolen), stolen.ca.context.state
-    hosts, locks, count = dict(state.hosts), len(state.locks), 0
+    hosts, locks, count, passkeys = dict(state.hosts), len(state.locks), 0, dict(state.passkeys)
     for message in mixed(stolen):
         if isinstance(message, RESTRICTIVE):
             continue
@@ -159,7 +182,7 @@ def test_everything_mixed_approves_and_lengthens_nothing(stolen: Stolen) -> None
     assert count > 2000
     after, state = windows(stolen), stolen.ca.context.state
     assert {name: after[name] for name in before} == before
-    assert (state.hosts, len(state.locks)) == (hosts, locks)
+    assert (state.hosts, len(state.locks), state.passkeys) == (hosts, locks, passkeys)
     for name in after.keys() - before.keys():
         assert state.requests[name].how in ("automatic", "break_glass")
         assert not state.requests[name].decisions

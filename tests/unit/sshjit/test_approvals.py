@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sshjit import passkeys
 from sshjit.approvals import Approver, Person, Step, complete, may_approve, same_person, standing, unfillable
 
 LEAD, DBA = Step("lead", 1), Step("dba", 1)
@@ -112,16 +113,25 @@ def test_a_role_that_nobody_was_seen_in_lately_is_unknown_and_not_empty() -> Non
 
 
 steps_of = st.lists(
-    st.builds(Step, st.sampled_from("abc"), st.integers(1, 2), st.booleans()),
+    st.builds(
+        lambda role, count, way: Step(role, count, way[0], passkey=way[1]),
+        st.sampled_from("abc"),
+        st.integers(1, 2),
+        st.sampled_from([(False, ""), (True, "any"), (True, "device-bound"), (True, "")]),
+    ),
     max_size=3,
-    unique_by=lambda step: (step.role, step.signed),
+    unique_by=lambda step: (step.role, passkeys.asked(step)),
 ).map(tuple)
 people = st.lists(
-    st.builds(lambda roles, signed: (roles, signed), st.frozensets(st.sampled_from("abc")), st.booleans()), max_size=5
+    st.tuples(
+        st.frozensets(st.sampled_from("abc")),
+        st.sampled_from([(False, ""), (False, "synced"), (False, "device-bound"), (True, "")]),
+    ),
+    max_size=5,
 ).map(
     lambda found: [
-        Approver(f"sub-{number}", frozenset({f"{number}@example.com"}), roles, signed)
-        for number, (roles, signed) in enumerate(found)
+        Approver(f"sub-{number}", frozenset({f"{number}@example.com"}), roles, signed, passkey=passkey)
+        for number, (roles, (signed, passkey)) in enumerate(found)
     ]
 )
 
@@ -133,7 +143,7 @@ def test_no_better_sharing_out_exists(steps: tuple[Step, ...], approvers: list[A
         counts = [0] * len(steps)
         for approver, number in zip(approvers, choice, strict=True):
             if number < len(steps) and steps[number].role in approver.roles:
-                counts[number] += approver.signed or not steps[number].signed
+                counts[number] += passkeys.given(approver) >= passkeys.asked(steps[number])
         return sum(min(count, step.count) for count, step in zip(counts, steps, strict=True))
 
     best = max(filled(choice) for choice in product(range(len(steps) + 1), repeat=len(approvers)))
