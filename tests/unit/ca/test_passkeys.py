@@ -445,6 +445,23 @@ def test_the_state_comes_back_from_the_log(asking: Installation) -> None:
     assert asking.context.state.passkeys == before
 
 
+def test_what_is_forgotten_of_a_passkey_s_approval_leaves_a_whole_log(asking: Installation) -> None:
+    device = Authenticator(step=1)
+    soft.registered(asking, BOB, device)
+    request, web = pending(asking), asking.web(BOB)
+    asking.say(soft.approval(asking, web, request, device, "go"), m.RequestReply)
+    asking.later(60 * 86400)
+    asking.web(BOB)
+    asking.say(m.Forget(int(asking.time) - 86400, "spring cleaning"), m.ForgetReply, "admin")
+    with asking.store.reading() as connection:
+        kept = sa.select(entries.c.detail).where(entries.c.kind.in_(("passkey-use", "passkey")))
+        assert [detail is None for (detail,) in connection.execute(kept)] == [False, True]
+    assert problems(asking) == ()
+    before = asking.context.state.passkeys
+    asking.restart()
+    assert asking.context.state.passkeys == before
+
+
 @pytest.mark.parametrize(
     ("kind", "old", "new", "why"),
     [

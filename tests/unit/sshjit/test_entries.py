@@ -55,6 +55,8 @@ def test_the_fact_is_what_the_format_says() -> None:
             "digest": "d" * 64,
             "duration": None,
             "signed": False,
+            "passkey": "",
+            "passkey_id": "",
         },
         "detail": hashlib.sha256(SALT + b'{"comment":"go ahead","rotas":[],"ticket":null}').hexdigest(),
         "index": 12,

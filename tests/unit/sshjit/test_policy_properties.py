@@ -134,6 +134,7 @@ steps = st.sampled_from(
         *("[]", '[{ from = "c", count = 1 }]', '[{ from = "@team", count = 1, not_own = "team" }]'),
         '[{ from = "c", count = 1, escalate = { to = "@team", after = "5m" } }]',
         '[{ from = "c", count = 1 }, { from = "c", count = 1, signed = true }]',
+        '[{ from = "c", count = 1, signed = "passkey" }, { from = "c", count = 1, signed = "device-bound-passkey" }]',
     ]
 )
 allow = st.tuples(
