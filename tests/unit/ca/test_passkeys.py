@@ -450,9 +450,9 @@ def test_what_is_forgotten_of_a_passkey_s_approval_leaves_a_whole_log(asking: In
     soft.registered(asking, BOB, device)
     request, web = pending(asking), asking.web(BOB)
     asking.say(soft.approval(asking, web, request, device, "go"), m.RequestReply)
-    asking.later(60 * 86400)
+    asking.later(90 * 86400)
     asking.web(BOB)
-    asking.say(m.Forget(int(asking.time) - 86400, "spring cleaning"), m.ForgetReply, "admin")
+    asking.say(m.Forget(int(asking.time) - 32 * 86400, dry_run=False), m.ForgetReply, "admin")
     with asking.store.reading() as connection:
         kept = sa.select(entries.c.detail).where(entries.c.kind.in_(("passkey-use", "passkey")))
         assert [detail is None for (detail,) in connection.execute(kept)] == [False, True]

@@ -130,7 +130,7 @@ people = st.lists(
     max_size=5,
 ).map(
     lambda found: [
-        Approver(f"sub-{number}", frozenset({f"{number}@example.com"}), roles, signed, passkey=passkey)
+        Approver(f"sub-{number}", frozenset({f"{number}@example.com"}), roles, signed, passkey=passkey)  # type: ignore[arg-type]
         for number, (roles, (signed, passkey)) in enumerate(found)
     ]
 )

@@ -28,7 +28,7 @@ certificate = "5m"
 """
 SAME = '"passkey"'
 WRITTEN = ("false", '"passkey"', '"device-bound-passkey"', "true")
-STEPS = (Step("lead", 1), *(Step("lead", 1, signed=True, passkey=kind) for kind in ("any", "device-bound", "")))  # type: ignore[arg-type]
+STEPS = (Step("lead", 1), *(Step("lead", 1, signed=True, passkey=kind) for kind in ("any", "device-bound", "")))
 
 
 def text(signed: str, terms: str = "", rule: str = "") -> str:
