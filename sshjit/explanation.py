@@ -43,6 +43,8 @@ def terms_view(terms: Terms, source: tuple[str, ...]) -> TermsView:
         extend_by=0 if terms.extend is None else terms.extend.by,
         signed_request=terms.signed_request,
         keep_open=bool(terms.kept_for),
+        post_quantum=terms.post_quantum,
+        post_quantum_key=terms.post_quantum_key,
         ticket="" if terms.ticket is None else f"{terms.ticket.ticket}, by {terms.ticket.checker}",
     )
 

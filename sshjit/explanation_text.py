@@ -164,7 +164,7 @@ def terms_rows(
         ("forced command", command),
         ("window", f"{show(terms.duration)}{capped}{ends}"),
         ("certificates", f"{show(terms.certificate)} each, as often as needed"),
-        ("required", required or (SIGNED_REQUEST if terms.signed_request else "")),
+        ("required", required or ", ".join(filter(None, (_signed(terms), words.post_quantum(terms))))),
         (
             "only from",
             ", ".join("the requester's own address" if source == "client" else source for source in terms.source),
@@ -176,6 +176,10 @@ def terms_rows(
     ]
 
 
+def _signed(terms: TermsView) -> str:
+    return SIGNED_REQUEST if terms.signed_request else ""
+
+
 def required_text(terms: Terms) -> str:
     """What the rule requires of the sign-in and of the request; empty if that is nothing."""
     needs = [
@@ -183,6 +187,7 @@ def required_text(terms: Terms) -> str:
         "a second factor" if terms.mfa else "",
         "a registered hardware key" if terms.verify_required else "",
         SIGNED_REQUEST if terms.signed_request else "",
+        words.post_quantum(terms),
     ]
     return ", ".join(need for need in needs if need)
 

@@ -76,6 +76,10 @@ class TermsView:
     """It stays open under this rule, whatever becomes of the rule and of the hosts' labels."""
     ticket: str = wire.added(2, default="")
     """Which ticket must be accepted, and by whom: ``CHG-7, by jira``; the checker was not asked."""
+    post_quantum: bool = wire.added(2, default=False)
+    """Its certificates are by the post-quantum CA alone."""
+    post_quantum_key: bool = wire.added(2, default=False)
+    """And only for a login's key of that kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,10 @@ class Asked:
     """What was said of the ticket that the rule wants; ``None``: it wants none."""
     rotas: tuple[RotaSaid, ...] = added(default=(), detail=True)
     """What the policy's rotas said of the requester."""
+    post_quantum: bool = added(default=False, detail=True)
+    """Its certificates are by the post-quantum CA alone."""
+    post_quantum_key: bool = added(default=False, detail=True)
+    """And only for a login's key of that kind."""
 
     @property
     def not_signed(self) -> bool:

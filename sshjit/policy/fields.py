@@ -38,6 +38,7 @@ MATCHERS: Fields = dict.fromkeys(("roles", "not_roles", "hosts", "logins", "acti
 _REQUIREMENTS = dict.fromkeys(
     (
         *("reason", "ticket", "ticket_down", "fresh_login", "mfa", "hardware_key", "signed_request", "use_by"),
+        *("post_quantum", "post_quantum_key"),
         *("max_hosts", "networks", "source", "forwarding", "keep_open", "limits"),
     ),
     False,

@@ -251,10 +251,17 @@ class AllowRule:
     """The checker that must accept the ticket that the reason names."""
     ticket_down_allows: bool = False
     """Whether a checker that does not answer is as good as one that accepts."""
+    post_quantum: bool = False
+    """Whether certificates are by the post-quantum CA alone."""
+    post_quantum_key: bool = False
+    """Whether the login's key must be a post-quantum one too."""
 
 
 Rule = DenyRule | AllowRule
-REQUIREMENTS = ("approval", "reason", "ticket", "mfa", "hardware_key", "fresh_login", "signed_request")
+REQUIREMENTS = (
+    *("approval", "reason", "ticket", "mfa", "hardware_key", "fresh_login", "signed_request"),
+    *("post_quantum", "post_quantum_key"),
+)
 """What ``[[never]] without`` may name."""
 
 

@@ -389,5 +389,7 @@ def _lacks(rule: AllowRule, never: Never) -> bool:
         "hardware_key": rule.hardware_key,
         "fresh_login": rule.fresh_login is not None,
         "signed_request": rule.signed_request,
+        "post_quantum": rule.post_quantum,
+        "post_quantum_key": rule.post_quantum_key,
     }
     return not never.without or not all(has[each] for each in never.without)

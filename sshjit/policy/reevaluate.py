@@ -81,6 +81,10 @@ class Granted(Protocol):
     @property
     def signed(self) -> bool: ...
     @property
+    def post_quantum(self) -> bool: ...
+    @property
+    def post_quantum_key(self) -> bool: ...
+    @property
     def kept_for(self) -> tuple[str, ...]: ...
     @property
     def ticket(self) -> Checked | None: ...
@@ -205,6 +209,10 @@ def _more(rule: AllowRule, hosts: Sequence[Host], granted: Granted, held: Held, 
         yield "needs a registered hardware key"
     if rule.signed_request and not granted.signed:
         yield "needs a request that is signed by the requester's key"
+    if rule.post_quantum and not granted.post_quantum:
+        yield "needs a post-quantum certificate"
+    if rule.post_quantum_key and not granted.post_quantum_key:
+        yield "needs a post-quantum login key"
     if rule.networks and not comes_from(granted.address, rule.networks):
         yield f"takes requests from {words.listed(rule.networks, 'or')} alone"
     if not _inside(granted, rule.source):

@@ -206,6 +206,8 @@ def _terms(policy: Policy, rule: AllowRule, ask: Ask, login: str, ends: int | No
         signed_request=rule.signed_request,
         kept_for=(rule.match.roles or ()) if rule.keep_open else (),
         ticket=_ticket(rule, ask),
+        post_quantum=rule.post_quantum,
+        post_quantum_key=rule.post_quantum_key,
     )
 
 

@@ -56,6 +56,7 @@ def _requirements(rule: AllowRule) -> Iterator[str]:
     yield "a second factor" if rule.mfa else ""
     yield "a registered hardware key" if rule.hardware_key else ""
     yield "a request that is signed" if rule.signed_request else ""
+    yield words.post_quantum(rule)
     if rule.networks:
         yield f"a request from {words.listed(rule.networks, 'or')}"
     if rule.break_glass is not None:

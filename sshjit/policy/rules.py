@@ -110,14 +110,12 @@ def read_terms(
             table.wrong((), "says nothing", f"say at least one of {', '.join(fields.TERMS)}")
         for clock in ("fresh_login", "use_by", "grant", "certificate", "pending"):
             table.duration(clock)
-        for requirement in ("mfa", "hardware_key", "signed_request"):
+        for requirement in ("mfa", "hardware_key", "signed_request", "post_quantum", "post_quantum_key"):
             table.flag(requirement)
         table.count("max_hosts", MOST_HOSTS)
-        _forwarding(table)
         _cidrs(table, "networks")
-        _source(table)
-        read_extend(table)
-        read_limits(table)
+        for read in (_forwarding, _source, read_extend, read_limits):
+            read(table)
         _reason(table, 1)
         read_ticket_keys(table, tickets)
         read_steps(table, roles, owners)
@@ -171,6 +169,8 @@ def _granting(
         limits=read_limits(table),
         ticket=ticket,
         ticket_down_allows=down_allows,
+        post_quantum=table.flag("post_quantum") or table.flag("post_quantum_key"),
+        post_quantum_key=table.flag("post_quantum_key"),
     )
 
 

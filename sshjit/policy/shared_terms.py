@@ -110,7 +110,7 @@ def _no_more_grants(terms: Any, rule: Any) -> bool:
 
 _COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     **dict.fromkeys(("fresh_login", "use_by", "grant", "certificate", "pending"), _no_longer),
-    **dict.fromkeys(("mfa", "hardware_key", "signed_request"), _no_weaker),
+    **dict.fromkeys(("mfa", "hardware_key", "signed_request", "post_quantum", "post_quantum_key"), _no_weaker),
     "max_hosts": lambda terms, rule: rule <= terms,
     "forwarding": lambda terms, rule: set(rule) <= set(terms),
     **dict.fromkeys(("source", "networks"), _within),

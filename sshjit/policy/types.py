@@ -201,6 +201,10 @@ class Terms:
     """Under a rule with ``keep_open``: its roles, one of which the person must go on holding; else empty."""
     ticket: TicketAnswer | None = None
     """The ticket that the rule wants, and what was said of it; ``None``: it wants none."""
+    post_quantum: bool = False
+    """Certificates are by the post-quantum CA alone. The CA holds this; policy knows no sshd and no ssh."""
+    post_quantum_key: bool = False
+    """And only for a login's key of that kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Some readers ask for themselves and some about another person, so no sentence sa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from sshjit import passkeys
 from sshjit.approvals import AskedStep
@@ -95,3 +96,22 @@ def allowed(rule: str, action: str, hosts: Iterable[str], login: str, duration: 
     """What a rule allows; ``duration`` is in seconds."""
     after = " once it is approved" if needs_approval else ""
     return f'rule "{rule}" allows {doing(action)} {listed(hosts)} as {login} for {show(duration)}{after}'
+
+
+class PostQuantumTerms(Protocol):
+    """What a rule wants of keys: a rule, terms, or their view."""
+
+    @property
+    def post_quantum(self) -> bool:
+        """Whether certificates are by the post-quantum CA alone."""
+
+    @property
+    def post_quantum_key(self) -> bool:
+        """Whether the login's key must be of that kind too."""
+
+
+def post_quantum(terms: PostQuantumTerms) -> str:
+    """Which post-quantum keys are needed; empty: none."""
+    if not terms.post_quantum:
+        return ""
+    return "a post-quantum certificate and login key" if terms.post_quantum_key else "a post-quantum certificate"

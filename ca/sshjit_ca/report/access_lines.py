@@ -233,6 +233,8 @@ def _requirements(rule: AllowRule) -> Iterator[str]:
         yield "a registered hardware key"
     if rule.signed_request:
         yield "a request signed by the login's key"
+    if text := words.post_quantum(rule):
+        yield text
     yield from _places(rule)
     yield from _amounts(rule)
     if rule.forwarding:

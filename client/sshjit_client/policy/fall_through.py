@@ -138,6 +138,8 @@ def _less(rule: AllowRule, other: AllowRule) -> list[str]:
         "mfa": other.mfa or not rule.mfa,
         "hardware_key": other.hardware_key or not rule.hardware_key,
         "signed_request": other.signed_request or not rule.signed_request,
+        "post_quantum": other.post_quantum or not rule.post_quantum,
+        "post_quantum_key": other.post_quantum_key or not rule.post_quantum_key,
         "limits": no_more(rule.limits.person, other.limits.person) and no_more(rule.limits.rule, other.limits.rule),
         "networks": _within(other.networks, rule.networks),
         "source": _sources_as_much(rule, other),

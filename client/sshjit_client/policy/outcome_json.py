@@ -103,6 +103,8 @@ def _terms(terms: Terms) -> Values:
         "mfa": terms.mfa,
         "hardware_key": terms.verify_required,
         "signed_request": terms.signed_request,
+        "post_quantum": terms.post_quantum,
+        "post_quantum_key": terms.post_quantum_key,
         "extend": None if terms.extend is None else {"count": terms.extend.count, "by": terms.extend.by},
         "keep_open": bool(terms.kept_for),
         "ticket": None if terms.ticket is None else {"checker": terms.ticket.checker, "ticket": terms.ticket.ticket},

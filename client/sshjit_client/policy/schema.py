@@ -236,6 +236,8 @@ _RULE: dict[str, Schema] = {
     "mfa": _flag("The provider must have said that a second factor was used."),
     "hardware_key": _flag("Only for a registered hardware key, touched or unlocked each time."),
     "signed_request": _flag("Only a request by ssh-jit counts, which is signed with the login's key."),
+    "post_quantum": _flag("Certificates are by the post-quantum CA alone: host and laptop need OpenSSH 10.6."),
+    "post_quantum_key": _flag("The login's key must be a post-quantum one too."),
     "use_by": _length("An approved request that is unused for this long lapses; at most the grant."),
     "max_hosts": _count(MOST_HOSTS, "Hosts of one request."),
     "networks": _list({"type": "string"}, "Networks that requests come from, like 10.0.0.0/8."),

@@ -153,6 +153,8 @@ _TERMS = (
     _demand("mfa", lambda rule: rule.mfa),
     _demand("hardware_key", lambda rule: rule.hardware_key),
     _demand("signed_request", lambda rule: rule.signed_request),
+    _demand("post_quantum", lambda rule: rule.post_quantum),
+    _demand("post_quantum_key", lambda rule: rule.post_quantum_key),
     _length("grant", lambda rule: rule.grant),
     _length("certificate", lambda rule: rule.certificate),
     _length("pending", lambda rule: rule.pending),
