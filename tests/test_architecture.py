@@ -34,7 +34,7 @@ MAY_IMPORT = {
 }
 EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report", "calendar", "fleet"), "sshjit_web": ("web", "postgres")}
 """The extras of pyproject.toml whose packages a program may import."""
-CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}, "icalendar": {"dateutil"}}
+CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}, "icalendar": {"dateutil"}, "cryptography": {"bcrypt"}}
 """What comes with a package and is part of how it is used."""
 NOT_OURS_TO_SHIP = {"demo", "tests", "bench", "tools"}
 

@@ -11,7 +11,7 @@ Purpose = Literal["user_ca", "host_ca", "bundle", "log"]
 """What a key of the CA's own signs: each has its own, so that none can stand in for another."""
 
 
-KeyKind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096"]
+KeyKind = Literal["ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-3072", "rsa-4096", "mldsa44-ed25519"]
 """The kinds of keys that the CA makes itself."""
 
 
@@ -42,6 +42,14 @@ class ActivateKey(Message, answer="KeyReply"):
     key: str
     """Fingerprint, or the beginning of one that names a single key."""
     now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeactivateKey(Message, answer="KeyReply"):
+    """This post-quantum key signs no more, and none in its place."""
+
+    purpose: Purpose
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,19 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from sshjit import krl as post_quantum_krl
 from sshjit import sshcert, sshkey
 from sshjit.errors import SshJitError
 from sshjit.sshkey import PublicKey
-from sshjit_ca.keys import Signer, krl, sshsig
+from sshjit_ca.keys import Signer, krl, private_file, sshsig
+from sshjit_ca.keys.composite import CompositeKey
 from sshjit_ca.keys.files import FileKey
 from sshjit_host.formats import krl as host_krl
 from sshjit_host.formats import sshkey as host_key
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors"
+COMPOSITE = CompositeKey(bytes(range(64)))
+PASSPHRASE = b"correct horse"
 NAMESPACE, MESSAGE = "login@ssh-jit", b"what was signed"
 
 
@@ -38,7 +42,11 @@ def public_key(data: bytes) -> None:
     line = data.decode("latin-1")
     for key in (_taken(lambda: sshkey.parse_blob(data)), _taken(lambda: sshkey.parse_line(line))):
         if key is not None and not key.hardware:
+            assert not key.post_quantum, "only who asks for such keys gets one"
             serialization.load_ssh_public_key(key.line.encode())
+    wider = _taken(lambda: sshkey.parse_blob(data, post_quantum=True))
+    if wider is not None and wider.post_quantum:
+        assert len(data) == 4 + len(wider.type) + 4 + 1344
     try:
         host = host_key.read_line(line)
     except ValueError:
@@ -68,6 +76,41 @@ def revocation_list(data: bytes) -> None:
     if found.left_out:
         found = host_krl.read(data := found.data)
     assert (found.data, found.left_out) == (data, ())
+
+
+def private_key(data: bytes) -> None:
+    """A composite key's file is read whole or refused; whoever has its bytes and no passphrase has nothing."""
+    for passphrase in (None, PASSPHRASE):
+        try:
+            key = private_file.read(data, passphrase)
+        except (SshJitError, TypeError):
+            continue
+        assert key.seeds == COMPOSITE.seeds
+    private_file.holds_composite(data)
+
+
+def post_quantum_list(data: bytes) -> None:
+    """A list about post-quantum keys names nothing else, and what is left of it by rule is one again."""
+    try:
+        known, _ = post_quantum_krl.known(data, post_quantum=True)
+        refused = post_quantum_krl.read(known, post_quantum=True)
+    except SshJitError:
+        return
+    assert all(sshkey.parse_blob(blob, post_quantum=True).post_quantum for blob in refused)
+
+
+def private_keys() -> list[bytes]:
+    """Files of one key, in the clear and encrypted by few rounds, for the time that it takes to read many."""
+    return [private_file.write(COMPOSITE, None), private_file.write(COMPOSITE, PASSPHRASE, rounds=1)]
+
+
+def post_quantum_lists() -> list[bytes]:
+    """Lists as our CA writes them."""
+    ca = FileKey(COMPOSITE).public
+    return [
+        krl.write([([ca], [])], version=1, time=1_800_000_000),
+        krl.write([([ca], [5, *range(7, 50)])], version=2, time=1_800_000_000, keys=[ca]),
+    ]
 
 
 def signature(data: bytes) -> None:
@@ -101,6 +144,7 @@ def _signed() -> tuple[tuple[PublicKey, bytes], ...]:
         FileKey(ed25519.Ed25519PrivateKey.generate()),
         FileKey(ec.generate_private_key(ec.SECP256R1())),
         FileKey(rsa.generate_private_key(public_exponent=65537, key_size=3072)),
+        FileKey(COMPOSITE),
     )
     return tuple((each.public, sshsig.sign(each, NAMESPACE, MESSAGE).encode()) for each in signers)
 

@@ -29,8 +29,15 @@ class Target:
 
 
 TARGETS = {
-    "key": Target(openssh.public_key, lambda: openssh.lines("*.pub") + openssh.blobs("*.pub")),
-    "certificate": Target(openssh.certificate, lambda: openssh.blobs("*-cert.pub")),
+    "key": Target(
+        openssh.public_key,
+        lambda: openssh.lines("*.pub") + openssh.blobs("*.pub") + openssh.blobs("post-quantum/*.pub"),
+    ),
+    "certificate": Target(
+        openssh.certificate, lambda: openssh.blobs("*-cert.pub") + openssh.blobs("post-quantum/*-cert.pub")
+    ),
+    "private-key": Target(openssh.private_key, openssh.private_keys),
+    "post-quantum-krl": Target(openssh.post_quantum_list, openssh.post_quantum_lists),
     "krl": Target(openssh.revocation_list, openssh.revocation_lists),
     "sshsig": Target(openssh.signature, openssh.signatures),
     "policy": Target(texts.policy, texts.policies),

@@ -10,7 +10,7 @@ from pathlib import Path
 from sshjit import canonical, sshkey, wire
 from sshjit.ca_protocol.keys import Purpose
 from sshjit.errors import Failed, Invalid
-from sshjit.sshkey import PublicKey
+from sshjit.sshkey import MLDSA44_ED25519, PublicKey
 from sshjit_ca.keys import probe, references
 from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.probe import ProbeResults
@@ -35,27 +35,28 @@ class ActiveKeys:
         self._turns = turns
         self._remembered: Turns = {}
 
-    def active(self, purpose: Purpose) -> Signer:
-        """The key that signs.
+    def active(self, purpose: Purpose, *, post_quantum: bool = False) -> Signer:
+        """The key that signs, in the classical dialect or the other one.
 
         Raises:
             Failed: ``not_signing`` and others, with why it cannot.
 
         """
-        key = self._active(purpose)
+        key = self._active(purpose, post_quantum=post_quantum)
         return self.key_store.signer(key.fingerprint, key.reference)
 
     def public(self, purpose: Purpose) -> PublicKey:
         """The public half of the key that signs; needs no device."""
         return parsed(self._active(purpose).line)
 
-    def trusted(self, purpose: Purpose) -> tuple[PublicKey, ...]:
+    def trusted(self, purpose: Purpose, *, post_quantum: bool = False) -> tuple[PublicKey, ...]:
         """The keys that hosts and laptops believe: the active one first, then pending and retiring ones."""
-        return tuple(parsed(key.line) for key in folded.trusted(self._state(), purpose))
+        return tuple(parsed(key.line) for key in folded.trusted(self._state(), purpose, post_quantum=post_quantum))
 
-    def revoked(self) -> tuple[PublicKey, ...]:
+    def revoked(self, *, post_quantum: bool = False) -> tuple[PublicKey, ...]:
         """The CA keys that hosts refuse by name."""
-        return tuple(parsed(key.line) for key in self._state().keys.values() if key.revoked)
+        every = self._state().keys.values()
+        return tuple(parsed(key.line) for key in every if key.revoked and key.post_quantum == post_quantum)
 
     def fingerprints(self) -> tuple[tuple[str, str], ...]:
         """(purpose, fingerprint) of the keys that sign, in the order of ``PURPOSES``."""
@@ -113,8 +114,11 @@ class ActiveKeys:
             _log.warning("%s cannot be written: %s", self._turns, error.strerror)
         self._remembered = turns
 
-    def _active(self, purpose: Purpose) -> CaKey:
-        key = folded.active(self._state(), purpose)
+    def _active(self, purpose: Purpose, *, post_quantum: bool = False) -> CaKey:
+        key = folded.active(self._state(), purpose, post_quantum=post_quantum)
+        if key is None and post_quantum:
+            hint = f"ssh-jit-ca keys add {purpose} --new mldsa44-ed25519"
+            raise Failed("no_key", f"there is no post-quantum key for {purpose}", hint=hint)
         if key is None:
             raise Failed("no_key", f"there is no key for {purpose} yet", hint="ssh-jit-ca init makes the first keys")
         return key
@@ -151,7 +155,7 @@ _TURNS = "the CA writes it anew when it starts, from its log: bring the database
 @lru_cache(maxsize=256)
 def parsed(line: str) -> PublicKey:
     """A line of the log; it was checked when it came."""
-    return sshkey.parse_line(line)
+    return sshkey.parse_line(line, post_quantum=True)
 
 
 def find_key(state: State, purpose: Purpose, name: str) -> CaKey:
@@ -169,12 +173,18 @@ def find_key(state: State, purpose: Purpose, name: str) -> CaKey:
     return matches[0]
 
 
-def require_log_key(purpose: Purpose, key_type: str) -> None:
-    """Refuses a log key that is not Ed25519; other purposes take any type.
+def require_purpose(purpose: Purpose, key_type: str) -> None:
+    """Refuses a log key that is not Ed25519, and a post-quantum key but for a CA. ``key_type`` may be a ``KeyKind``.
 
     Raises:
         Invalid: ``bad_key_type``.
 
     """
+    if purpose == "bundle" and key_type.removeprefix("ssh-") == MLDSA44_ED25519.removeprefix("ssh-"):
+        raise Invalid(
+            "bad_key_type",
+            "the bundle's key cannot be a post-quantum one: hosts check its signature by their own ssh-keygen",
+            hint="user_ca and host_ca may have one beside the other",
+        )
     if purpose == "log" and key_type != sshkey.ED25519:
         raise Invalid("bad_key_type", "the log's key must be Ed25519: checkpoints are C2SP signed notes")

@@ -94,7 +94,7 @@ class AgentKey:
                 raise Failed(
                     "not_signing", f"the ssh-agent does not hold {fingerprint}", hint="ssh-add, then try again"
                 )
-            self.public: PublicKey = sshkey.parse_blob(blobs[0])
+            self.public: PublicKey = sshkey.parse_blob(blobs[0], post_quantum=True)
         except Invalid as error:
             raise Failed("not_signing", f"the ssh-agent's key {fingerprint} cannot be used: {error}") from None
         self._agent = agent

@@ -17,6 +17,8 @@ from sshjit.ca_protocol.keys import KeyKind
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import string, text
+from sshjit_ca.keys import private_file
+from sshjit_ca.keys.composite import CompositeKey
 from sshjit_ca.keys.signatures import CURVE_HASHES, ecdsa_blob
 from sshjit_ca.keys.signer import RSA_SIGNATURE
 from sshjit_ca.machine import durable, owner
@@ -24,7 +26,7 @@ from sshjit_ca.machine import durable, owner
 MAX_BYTES = 64 * 1024
 MAX_PASSPHRASE = 1023
 """Bytes of what a file is encrypted by: more, the library cannot write."""
-_Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+_Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | CompositeKey
 _CURVES: dict[str, ec.EllipticCurve] = {
     "ecdsa-p256": ec.SECP256R1(),
     "ecdsa-p384": ec.SECP384R1(),
@@ -38,14 +40,19 @@ class FileKey:
     def __init__(self, private: _Private) -> None:
         """Raises ``Invalid`` for a key that ``sshjit.sshkey`` does not take, such as a short RSA key."""
         self._private = private
+        if isinstance(private, CompositeKey):
+            self.public: PublicKey = sshkey.parse_blob(_COMPOSITE + string(private.public), post_quantum=True)
+            return
         line = private.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-        self.public: PublicKey = sshkey.parse_line(line.decode("ascii"))
+        self.public = sshkey.parse_line(line.decode("ascii"))
 
     def sign(self, data: bytes) -> bytes:
         """The signature blob over ``data``."""
         private = self._private
         if isinstance(private, Ed25519PrivateKey):
             return _ED25519 + string(private.sign(data))
+        if isinstance(private, CompositeKey):
+            return _COMPOSITE + string(private.sign(data))
         if isinstance(private, rsa.RSAPrivateKey):
             return text(RSA_SIGNATURE) + string(private.sign(data, padding.PKCS1v15(), hashes.SHA512()))
         der = private.sign(data, ec.ECDSA(CURVE_HASHES[self.public.type]))
@@ -53,6 +60,7 @@ class FileKey:
 
 
 _ED25519 = text(sshkey.ED25519)
+_COMPOSITE = text(sshkey.MLDSA44_ED25519)
 
 
 def make(path: Path, kind: KeyKind = "ed25519", *, passphrase: bytes | None = None) -> None:
@@ -63,10 +71,15 @@ def make(path: Path, kind: KeyKind = "ed25519", *, passphrase: bytes | None = No
 
     """
     private = _new(kind)
-    hidden = serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
-    raw = private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, hidden)
-    durable.make_durably(path, raw)
+    durable.make_durably(path, _written(private, passphrase))
     write_public(path, FileKey(private).public)
+
+
+def _written(private: _Private, passphrase: bytes | None) -> bytes:
+    if isinstance(private, CompositeKey):
+        return private_file.write(private, passphrase)
+    hidden = serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
+    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, hidden)
 
 
 def write_public(path: Path, public: PublicKey) -> None:
@@ -82,7 +95,7 @@ def public_file(path: Path) -> Path:
 def has_public(path: Path) -> bool:
     """Whether the public half lies beside a key, whole."""
     try:
-        sshkey.parse_line(public_file(path).read_text(encoding="ascii"))
+        sshkey.parse_line(public_file(path).read_text(encoding="ascii"), post_quantum=True)
     except (OSError, Invalid, UnicodeDecodeError):
         return False
     return True
@@ -99,7 +112,7 @@ def load_public(path: Path) -> PublicKey:
     """
     beside = public_file(path)
     try:
-        return sshkey.parse_line(beside.read_text(encoding="ascii"))
+        return sshkey.parse_line(beside.read_text(encoding="ascii"), post_quantum=True)
     except (Invalid, UnicodeDecodeError):
         problem = Failed("bad_key_file", f"{beside} is not a public key", hint=_PUBLIC.format(path=path))
     except OSError as error:
@@ -140,16 +153,18 @@ def load(path: Path, passphrase: bytes | None = None) -> FileKey:
     if not stat.S_ISREG(status.st_mode) or status.st_mode & 0o077:
         raise Failed("key_exposed", f"{path} can be read by other users", hint=f"chmod 600 {path}")
     private = _read(path, raw, passphrase)
-    if not isinstance(private, (Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
-        raise Failed("bad_key_file", f"{path} is not an Ed25519, ECDSA or RSA key")
+    if not isinstance(private, (Ed25519PrivateKey, ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey, CompositeKey)):
+        raise Failed("bad_key_file", f"{path} is not an Ed25519, ECDSA, RSA or {sshkey.MLDSA44_ED25519} key")
     try:
         return FileKey(private)
     except Invalid as error:
         raise Failed("bad_key_file", f"{path}: {error.message}") from None
 
 
-def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyTypes:
+def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyTypes | CompositeKey:
     try:
+        if private_file.holds_composite(raw):
+            return private_file.read(raw, passphrase)
         return serialization.load_ssh_private_key(raw, password=passphrase)
     except TypeError:
         if passphrase is None:
@@ -161,6 +176,10 @@ def _read(path: Path, raw: bytes, passphrase: bytes | None) -> SSHPrivateKeyType
         raise Failed(
             "bad_passphrase", f"{path} is not encrypted, but its reference has a passphrase", hint=f"file:{path}"
         ) from None
+    except Invalid as error:
+        if error.code == "bad_passphrase":
+            raise Failed("bad_passphrase", f"the passphrase does not decrypt {path}") from None
+        raise Failed("bad_key_file", f"{path}: {error.message}", hint=error.hint or _DAMAGED) from None
     except (ValueError, UnsupportedAlgorithm):
         if passphrase is None:
             raise Failed("bad_key_file", f"{path} is not an OpenSSH private key", hint=_DAMAGED) from None
@@ -176,6 +195,8 @@ _DAMAGED = (
 def _new(kind: KeyKind) -> _Private:
     if kind == "ed25519":
         return Ed25519PrivateKey.generate()
+    if kind == "mldsa44-ed25519":
+        return CompositeKey.generate()
     if kind in _CURVES:
         return ec.generate_private_key(_CURVES[kind])
     return rsa.generate_private_key(public_exponent=65537, key_size=int(kind.removeprefix("rsa-")))

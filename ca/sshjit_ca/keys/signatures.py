@@ -16,6 +16,7 @@ from sshjit import sshkey
 from sshjit.errors import Failed, Invalid
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader, mpint, string, text
+from sshjit_ca.keys import composite
 from sshjit_ca.keys.signer import signature_type
 
 CURVE_HASHES = {
@@ -72,6 +73,11 @@ def verify(key: PublicKey, data: bytes, signature: bytes) -> None:
             raise InvalidSignature
         data = hashlib.sha256(application).digest() + bytes([flags]) + counter + hashlib.sha256(data).digest()
     reader.finish()
+    if key.post_quantum:
+        if kind != key.type:
+            raise InvalidSignature
+        composite.verify(Reader(key.body).string(), raw, data)
+        return
     if kind != key.type and not (key.type == sshkey.RSA and kind in _RSA_HASHES):
         raise InvalidSignature
     public = _public_key(key)
