@@ -302,7 +302,7 @@ class Context:
 @lru_cache(maxsize=4096)
 def _checked(line: str) -> sshkey.PublicKey:
     """Keys of logins were checked when they came; checking a point on its curve again costs more than a signature."""
-    return sshkey.parse_line(line)
+    return sshkey.parse_line(line, post_quantum=True)
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

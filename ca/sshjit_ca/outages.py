@@ -28,6 +28,7 @@ _NOT_DONE: dict[type[m.Message], str] = {
     m.RemoveHost: "the host was NOT removed",
     m.RemoveHardwareKey: "the hardware key was NOT removed",
     m.RemovePasskey: "the passkey was NOT removed",
+    m.DeactivateKey: "the key was NOT deactivated",
     m.RetireKey: "the key was NOT retired",
     m.ConfirmClock: "the clock was NOT confirmed",
 }

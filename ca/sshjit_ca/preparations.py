@@ -20,7 +20,7 @@ from sshjit_ca.access.policy_change import PolicyFile
 from sshjit_ca.config import load_policy, read_policy
 from sshjit_ca.context import Context
 from sshjit_ca.keys import generation, probe, references, sshsig
-from sshjit_ca.keys.active_keys import find_key, require_log_key
+from sshjit_ca.keys.active_keys import find_key, require_purpose
 from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.oidc import logout_tokens, sign_ins, workload_tokens
@@ -45,7 +45,7 @@ def prepare_native_login(context: Context, message: LoginNative, now: int) -> Na
     and the key itself must have signed this token.
     """
     provider = _provider(context, message.provider)
-    key = sshkey.parse_line(message.key)
+    key = sshkey.parse_line(message.key, post_quantum=True)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
     nonce = binding.nonce(key.blob, binding.unb64url(message.salt))
     expected, keys = Expected(provider, provider.native.client_id, nonce), context.published[message.provider]
@@ -60,7 +60,7 @@ def prepare_workload_login(context: Context, message: LoginWorkload, now: int) -
         known = ", ".join(context.workloads) or "none"
         problem = f"{names.show(message.provider)} is not a configured issuer of workloads"
         raise Invalid("unknown_workloads", problem, hint=f"known: {known}")
-    key = sshkey.parse_line(message.key)
+    key = sshkey.parse_line(message.key, post_quantum=True)
     sshsig.verify(message.signature, key, binding.NAMESPACE, binding.signed_text(_ascii(message.id_token)))
     keys = context.published[message.provider]
     with keys.counted(message.address):
@@ -93,7 +93,7 @@ def prepare_new_key(context: Context, message: AddKey, _: int) -> Opened:
             return generation.opened(context.keys.key_store, reference)
         case AddKey(reference=None, make=str() as kind):
             if kind != "ed25519":
-                require_log_key(message.purpose, kind)
+                require_purpose(message.purpose, kind)
             return _make(context, message.purpose, kind, message.passphrase)
         case _:
             raise Invalid(

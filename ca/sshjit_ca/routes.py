@@ -142,6 +142,7 @@ ROUTES: dict[type[m.Message], Route] = {
     m.ReadKeys: Route(ADMIN, ca_keys.read_keys, preparations.probe_keys),
     m.AddKey: Route(ADMIN, ca_keys.add_key, preparations.prepare_new_key),
     m.ActivateKey: Route(ADMIN, ca_keys.activate_key, preparations.prepare_activation),
+    m.DeactivateKey: Route(ADMIN, ca_keys.deactivate_key),
     m.RetireKey: Route(ADMIN, ca_keys.retire_key),
     m.Health: Route(BOTH, status.health),
     m.ReadMetrics: Route(BOTH, metrics.read_metrics),
@@ -153,7 +154,7 @@ ROUTES: dict[type[m.Message], Route] = {
 
 _ANY_TROUBLE = frozenset({"clock", "disk_full"})
 DESPITE: dict[type[m.Message], frozenset[str]] = {
-    **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RetireKey), _ANY_TROUBLE),
+    **dict.fromkeys((m.Revoke, m.Lock, m.Deny, m.Cancel, m.End, m.Logout, m.RetireKey, m.DeactivateKey), _ANY_TROUBLE),
     **dict.fromkeys((m.RemoveHost, m.LeaveHost, m.EndInvitation, m.ReadInvitations), _ANY_TROUBLE),
     **dict.fromkeys((m.ReadLogin, m.ReadRequest, m.ReadRequests, m.ReadHosts, m.ReadLocks, m.ReadKeys), _ANY_TROUBLE),
     m.ReadReach: _ANY_TROUBLE,

@@ -92,7 +92,7 @@ def as_shown(ca: Installation, what: A) -> A:
         lock = lock_view(ca.context, state.locks[what.lock])
         return replace(what, shown=wire.fill(m.ShownLock, lock))
     if isinstance(what, m.LabelHost | m.RemoveHost) and what.shown is None and what.name in state.hosts:
-        return replace(what, shown=wire.fill(m.ShownHost, host_view(state.hosts[what.name])))
+        return replace(what, shown=wire.fill(m.ShownHost, host_view(ca.context, state.hosts[what.name])))
     return what
 
 

@@ -104,6 +104,7 @@ def _sealed(
         hosts=(),
         key=certificate.key.fingerprint,
         reason=message.reason,
+        post_quantum=signer.public.post_quantum,
     )
     return event, sshcert.line(blob)
 

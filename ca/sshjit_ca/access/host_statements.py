@@ -24,6 +24,7 @@ from sshjit.sshkey import PublicKey
 from sshjit_ca.context import Context
 from sshjit_ca.machine.durable import write_durably
 from sshjit_ca.state import Host
+from sshjit_ca.state import keys as folded
 
 _log = logging.getLogger(__name__)
 JOIN_NAMESPACE = "join@ssh-jit"
@@ -38,17 +39,27 @@ MAX_HOST_KEYS = 8
 """Keys of one host."""
 
 
-def certifiable(lines: tuple[str, ...]) -> tuple[tuple[PublicKey, ...], tuple[str, ...]]:
+def certifies_post_quantum(context: Context) -> bool:
+    """Whether a key signs post-quantum host certificates."""
+    return folded.active(context.state, "host_ca", post_quantum=True) is not None
+
+
+def certifiable(context: Context, lines: tuple[str, ...]) -> tuple[tuple[PublicKey, ...], tuple[str, ...]]:
     """The host keys of OpenSSH lines that this CA certifies, and the types of the others: a host joins without those.
+
+    A post-quantum key is never the only one: most clients know no other than a classical one.
 
     Raises:
         Invalid: ``bad_key`` and others of ``sshkey``; ``bad_key_type``, if it certifies none of them.
 
     """
-    known, left_out = sshkey.known_lines(tuple(without_comment(line) for line in lines))
-    if left_out and not known:
+    post_quantum = certifies_post_quantum(context)
+    known, left_out = sshkey.known_lines(tuple(map(without_comment, lines)), post_quantum=post_quantum)
+    keys = different(tuple(sshkey.parse_line(line, post_quantum=post_quantum) for line in known))
+    if lines and all(key.post_quantum for key in keys):
+        left_out = (*left_out, *(key.type for key in keys))
         raise Invalid("bad_key_type", f"the host has no key that this CA certifies: {', '.join(left_out)}")
-    return different(tuple(sshkey.parse_line(line) for line in known)), left_out
+    return keys, left_out
 
 
 def without_comment(line: str) -> str:
@@ -107,7 +118,7 @@ def renew_text(installation: str, name: str, lines: tuple[str, ...], time: int) 
 def renew_proof(installation: str, message: SignHost) -> bytes:
     """What each host key signs of a message: the text of version 1 where nothing is said that came later."""
     if wire.needs(message) == 1:
-        lines = tuple(sshkey.parse_line(line).line for line in message.host_keys)
+        lines = tuple(sshkey.parse_line(line, post_quantum=True).line for line in message.host_keys)
         return renew_text(installation, message.name, lines, message.time)
     said = wire.encode_said(message)
     del said["signatures"]

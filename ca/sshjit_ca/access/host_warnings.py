@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sshjit import sshkey
 from sshjit_ca.context import Context
 from sshjit_ca.state import Host
 
@@ -27,7 +26,7 @@ def warnings(context: Context, host: Host) -> tuple[str, ...]:
     ]
     if same:
         sentences.append(f"{host.address} port {host.port} is the address of {', '.join(sorted(same)[:3])} too")
-    types = {sshkey.parse_line(line).type for line in host.host_keys}
+    types = {line.partition(" ")[0] for line in host.host_keys}
     lacking = [name for kind, name in USUAL.items() if kind not in types]
     if types and lacking:
         sentences.append(

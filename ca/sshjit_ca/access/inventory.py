@@ -110,7 +110,7 @@ def _host(context: Context, spec: HostSpec, owners: Mapping[str, str]) -> Host:
     if len(aliases) > hosts.MAX_ALIASES or len({name, *aliases}) != len(aliases) + 1:
         raise Invalid("name_taken", f"it has a name twice, or more than {hosts.MAX_ALIASES} aliases")
     hosts.check_labels(context, spec.labels)
-    keys, _ = host_statements.certifiable(spec.host_keys)
+    keys, _ = host_statements.certifiable(context, spec.host_keys)
     lines = tuple(key.line for key in keys)
     logins = None if spec.logins is None else hosts.check_logins(spec.logins)
     address, port = names.address(names.lowered(spec.address)), names.port(spec.port)
@@ -186,7 +186,7 @@ def _clashes(context: Context, after: Iterable[Host], gone: frozenset[str]) -> l
 
 
 def _fingerprint(line: str) -> str:
-    return sshkey.parse_line(line).fingerprint
+    return sshkey.parse_line(line, post_quantum=True).fingerprint
 
 
 def changes(planned: Plan) -> tuple[HostChange, ...]:

@@ -7,11 +7,12 @@ was approved once is a ceiling, not a promise.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from sshjit import policy, profile, requests, sshcert
 from sshjit.api.hosts import HostReply, Invitation
-from sshjit.api.views import BastionView, CertificateView
+from sshjit.api.views import BastionView, CertificateView, PostQuantumView
 from sshjit.errors import Failed, Refused
 from sshjit.events import HostIssued, Issued
 from sshjit.policy import Bounds, Terms
@@ -20,7 +21,7 @@ from sshjit.requests import Request
 from sshjit.sshcert import Certificate
 from sshjit.sshkey import PublicKey
 from sshjit.sshwire import Reader
-from sshjit_ca.access import bastions, recheck
+from sshjit_ca.access import bastions, dialects, recheck
 from sshjit_ca.access.views import bastion_view, host_view, route_view
 from sshjit_ca.context import Context
 from sshjit_ca.keys import Signer
@@ -39,13 +40,15 @@ def issue_certificate(
 ) -> CertificateView:
     """Signs and records a certificate for the login's own key, and one for the bastion before each host that has one.
 
+    Each is one certificate for each dialect among the hosts that it is for (``access/dialects.py``).
+
     ``to``: those of its hosts that bastions are to be passed for; ``None``: all.
     ``within`` is what the same message has learnt already of this login: the terms of a grant that it just made,
     without approvals; or the bounds by ``recheck``, so that only the sign-in is looked at. Else all is asked here.
 
     Raises:
         Refused: ``not_native``, ``not_yours``, ``policy_changed``, ``approval_gone``, ``step_up``, ``locked``,
-            ``bastion_gone``, ``bastion_unknown_address``, and policy's codes.
+            ``bastion_gone``, ``bastion_unknown_address``, those of ``dialects.of``, and policy's codes.
         Invalid: ``wrong_state``, ``not_yet``, ``extension``.
 
     """
@@ -58,23 +61,70 @@ def issue_certificate(
     if not isinstance(within, Terms):
         within = _still_allowed(context, login, request, hosts, within)
     terms = _terms(context, login, request, within)
-    signer = context.keys.active("user_ca")
+    drawing = _Drawing(context, login_id, login, request, terms)
     inner = replace(terms, source=bastions.allowed_sources(terms.source, context.bastions(hosts)))
-    certificate = profile.user_certificate(inner, key, _issue(context, signer))
-    blob = sign_and_read_back(certificate, signer)
-    entries, passing = [_issued(context, login_id, request, certificate, blob, terms)], []
+    drawn = drawing.draw(hosts, lambda issue: profile.user_certificate(inner, key, issue))
+    passing = []
     for host in hosts if to is None else to:
         bastion = context.bastion_of(host)
         if bastion is not None:
-            issue = _issue(context, signer, after=len(entries))
-            second = profile.bastion_certificate(terms, host.id, bastion.id, key, issue)
-            sealed = sign_and_read_back(second, signer)
-            entry = _issued(context, login_id, request, second, sealed, terms)
-            entries.append(replace(entry, login=bastion.jump_login, hosts=(host.name,), bastion=bastion.id))
-            passing.append(bastion_view(host, bastion, sshcert.line(sealed), second))
-    for entry in entries:  # all of them, once every one is signed
+            passing.append(drawing.draw_passage(host, bastion, key))
+    for entry in drawing.entries:  # all of them, once every one is signed
         context.record(entry)
-    return _view(certificate, blob, request, terms, hosts, tuple(passing))
+    return _view(context, drawn, request, terms, hosts, tuple(passing))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A certificate, as it was signed."""
+
+    certificate: Certificate
+    blob: bytes
+
+    @property
+    def line(self) -> str:
+        return sshcert.line(self.blob)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """The certificates of one message, each with the entry that records it; none is recorded yet."""
+
+    context: Context
+    login_id: str
+    login: Login
+    request: Request
+    terms: UserTerms
+    entries: list[Issued] = field(default_factory=list)
+
+    def draw(self, hosts: tuple[Host, ...], make: Callable[[Issue], Certificate]) -> list[_Drawn]:
+        """Signs one certificate for each dialect among these hosts, the classical one first."""
+        key, reads = self.context.key_of(self.login), self.login.opened.reads
+        drawn = []
+        for post_quantum in dialects.of(self.context, hosts, key, reads, self.request.asked):
+            signer = self.context.keys.active("user_ca", post_quantum=post_quantum)
+            certificate = make(_issue(self.context, signer, after=len(self.entries)))
+            blob = sign_and_read_back(certificate, signer)
+            entry = _issued(self.context, self.login_id, self.request, certificate, blob, self.terms)
+            self.entries.append(replace(entry, post_quantum=True) if post_quantum else entry)
+            drawn.append(_Drawn(certificate, blob))
+        return drawn
+
+    def draw_passage(self, host: Host, bastion: Host, key: PublicKey) -> BastionView:
+        """Signs what passes through the bastion before a host."""
+        before = len(self.entries)
+        first, *second = self.draw(
+            (bastion,), lambda issue: profile.bastion_certificate(self.terms, host.id, bastion.id, key, issue)
+        )
+        for at, entry in enumerate(self.entries[before:], before):
+            self.entries[at] = replace(entry, login=bastion.jump_login, hosts=(host.name,), bastion=bastion.id)
+        view = bastion_view(self.context, host, bastion, first.line, first.certificate)
+        return replace(view, post_quantum=_second(second))
+
+
+def _second(drawn: list[_Drawn]) -> PostQuantumView | None:
+    """Of what was drawn besides the first one."""
+    return PostQuantumView(drawn[0].line, drawn[0].certificate.serial) if drawn else None
 
 
 def _issued(  # noqa: PLR0917 - each is one part of the entry
@@ -97,7 +147,7 @@ def _issued(  # noqa: PLR0917 - each is one part of the entry
 
 
 def sign_host(context: Context, host: Host, keys: tuple[PublicKey, ...]) -> tuple[str, ...]:
-    """Signs and records a host certificate for each key; returns their lines.
+    """Signs and records a host certificate for each key, by the CA of its dialect; returns their lines.
 
     Raises:
         Refused: ``locked``, the host or one of the keys; then none is signed.
@@ -111,11 +161,13 @@ def sign_host(context: Context, host: Host, keys: tuple[PublicKey, ...]) -> tupl
 
 
 def _sign_host(context: Context, host: Host, key: PublicKey) -> str:
-    signer = context.keys.active("host_ca")
+    signer = context.keys.active("host_ca", post_quantum=key.post_quantum)
     certificate = profile.host_certificate(host.name, host.aliases, key, _issue(context, signer), host_id=host.id)
     blob = sign_and_read_back(certificate, signer)
     digest = hashlib.sha256(blob).hexdigest()
-    context.record(HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint))
+    context.record(
+        HostIssued(certificate.serial, digest, certificate.valid_before, host.name, key.fingerprint, key.post_quantum)
+    )
     return sshcert.line(blob)
 
 
@@ -175,15 +227,17 @@ def sign_and_read_back(certificate: Certificate, signer: Signer) -> bytes:
 
 
 def _view(  # noqa: PLR0917 - each is one part of the answer
-    certificate: Certificate,
-    blob: bytes,
+    context: Context,
+    drawn: list[_Drawn],
     request: Request,
     terms: UserTerms,
     hosts: tuple[Host, ...],
     passing: tuple[BastionView, ...],
 ) -> CertificateView:
+    first, *second = drawn
+    certificate = first.certificate
     return CertificateView(
-        text=sshcert.line(blob),
+        text=first.line,
         serial=certificate.serial,
         key_id=certificate.key_id,
         principals=certificate.principals,
@@ -193,8 +247,9 @@ def _view(  # noqa: PLR0917 - each is one part of the answer
         login=terms.login,
         action=request.asked.action,
         grant_ends=terms.grant_ends,
-        routes=tuple(route_view(host) for host in hosts),
+        routes=tuple(route_view(context, host) for host in hosts),
         bastions=passing,
+        post_quantum=_second(second),
     )
 
 
@@ -205,4 +260,4 @@ def host_reply(
     certificates = sign_host(context, host, keys)
     root = context.keys.public("bundle")
     logins = host.logins if context.socket == "admin" else ()
-    return HostReply(host_view(host), certificates, root.fingerprint, root.line, invitation, logins=logins)
+    return HostReply(host_view(context, host), certificates, root.fingerprint, root.line, invitation, logins=logins)

@@ -46,7 +46,7 @@ def account(host: Host) -> str:
 def sign(context: Context, key: PublicKey, purpose: ProbePurpose, host: Host | None = None) -> str:
     """Signs and records one certificate; its line. ``host``: whose account it is for, ``None``: nobody's."""
     principal = NOWHERE if host is None else names.principal(account(host), host.id)
-    probe, issue = context.new_id("probe"), _issue(context)
+    probe, issue = context.new_id("probe"), _issue(context, host)
     certificate = profile.probe_certificate(probe, principal, key, issue, expired=purpose == "expired")
     return _sealed(context, probe, certificate, purpose, "" if host is None else host.id)
 
@@ -54,18 +54,23 @@ def sign(context: Context, key: PublicKey, purpose: ProbePurpose, host: Host | N
 def sign_passage(context: Context, key: PublicKey, target: Host, bastion: Host) -> str:
     """Signs and records a certificate that passes through a bastion to this host; its line."""
     probe = context.new_id("probe")
-    certificate = profile.probe_passage(probe, target.id, bastion.id, key, _issue(context))
+    certificate = profile.probe_passage(probe, target.id, bastion.id, key, _issue(context, bastion))
     return _sealed(context, probe, certificate, "passes", bastion.id)
 
 
-def _issue(context: Context) -> Issue:
-    ca, nonce = context.keys.active("user_ca").public, context.random(profile.NONCE_BYTES)
+def _issue(context: Context, host: Host | None) -> Issue:
+    """By the CA that this host trusts; ``None``: by the classical one."""
+    post_quantum = host is not None and host.post_quantum_only
+    ca, nonce = context.keys.active("user_ca", post_quantum=post_quantum).public, context.random(profile.NONCE_BYTES)
     return Issue(context.now, context.journal.next_serial(), nonce, ca, profile.PROBE_LIFETIME)
 
 
 def _sealed(context: Context, probe: str, certificate: Certificate, purpose: ProbePurpose, host_id: str) -> str:
     """Signs and records; ``host_id``: of the host that the certificate is for, or empty."""
-    blob = issuance.sign_and_read_back(certificate, context.keys.active("user_ca"))
+    classical = context.keys.active("user_ca")
+    post_quantum = certificate.ca_blob != classical.public.blob
+    signer = context.keys.active("user_ca", post_quantum=True) if post_quantum else classical
+    blob = issuance.sign_and_read_back(certificate, signer)
     context.record(
         ProbeIssued(
             probe=probe,
@@ -76,6 +81,7 @@ def _sealed(context: Context, probe: str, certificate: Certificate, purpose: Pro
             principal=certificate.principals[0],
             host_id=host_id,
             key=certificate.key.fingerprint,
+            post_quantum=post_quantum,
         )
     )
     return sshcert.line(blob)

@@ -96,7 +96,7 @@ def _check_shown(context: Context, act: LabelHost | RemoveHost | Unlock) -> None
     held = (
         wire.fill(ShownLock, lock_view(context, context.state.locks[act.lock]))
         if isinstance(act, Unlock)
-        else wire.fill(ShownHost, host_view(context.state.hosts[act.name]))
+        else wire.fill(ShownHost, host_view(context, context.state.hosts[act.name]))
     )
     if act.shown != held:
         what = f"the lock {act.lock}" if isinstance(act, Unlock) else f"the host {act.name}"

@@ -20,7 +20,7 @@ from sshjit.errors import Refused
 from sshjit.policy import Bounds
 from sshjit.requests import Request
 from sshjit.sshcert import Certificate
-from sshjit_ca.access import recheck
+from sshjit_ca.access import dialects, recheck
 from sshjit_ca.access.approvals import approvers_of
 from sshjit_ca.context import Context, person_of
 from sshjit_ca.log.summary_words import who
@@ -152,10 +152,10 @@ def step_views(  # noqa: PLR0917 - each is one part of the question
     return tuple(shown)
 
 
-def host_view(host: Host) -> HostView:
+def host_view(context: Context, host: Host) -> HostView:
     """A host as pages and terminals show it."""
-    via = name_of(host.via)
-    return HostView(host.name, host.id, host.aliases, host.address, host.port, host.labels, via, host.jump_login)
+    plain = (host.name, host.id, host.aliases, host.address, host.port, host.labels)
+    return HostView(*plain, name_of(host.via), host.jump_login, dialects.word_of(context.state, host))
 
 
 def lock_view(context: Context, lock: Lock) -> LockView:
@@ -171,13 +171,13 @@ def lock_view(context: Context, lock: Lock) -> LockView:
     )
 
 
-def route_view(host: Host) -> RouteView:
+def route_view(context: Context, host: Host) -> RouteView:
     """How to reach a host."""
     plain = (host.name, host.id, host.aliases, host.address, host.port)
-    return RouteView(*plain, name_of(host.via), host.host_certificates)
+    return RouteView(*plain, name_of(host.via), host.host_certificates, dialects.word_of(context.state, host))
 
 
-def bastion_view(host: Host, bastion: Host, text: str, certificate: Certificate) -> BastionView:
+def bastion_view(context: Context, host: Host, bastion: Host, text: str, certificate: Certificate) -> BastionView:
     """How to pass through the bastion before a host, by a certificate that does nothing else."""
     return BastionView(
         target=host.id,
@@ -185,5 +185,5 @@ def bastion_view(host: Host, bastion: Host, text: str, certificate: Certificate)
         serial=certificate.serial,
         valid_before=certificate.valid_before,
         login=bastion.jump_login,
-        route=route_view(bastion),
+        route=route_view(context, bastion),
     )

@@ -39,6 +39,8 @@ def add_commands(commands: Any) -> None:
     bastion.add_argument("--jump-login", metavar="ACCOUNT", help="it is a bastion: people pass through by this account")
     text = "it is no bastion any more"
     bastion.add_argument("--no-jump-login", dest="jump_login", action="store_const", const="", help=text)
+    text = "it trusts the post-quantum CA key alone from now on, which it must have reported to take"
+    change.add_argument("--post-quantum-only", action=argparse.BooleanOptionalAction, default=None, help=text)
     change.add_argument("--dry-run", action="store_true", help="only say which open grants it would close")
     remove = _command(hosts, "remove", "remove a host, and revoke access to it", _remove)
     remove.add_argument("name", metavar="NAME")
@@ -87,10 +89,11 @@ def _labelled(options: argparse.Namespace) -> Callable[[m.HostReply], str]:
 
 
 def _change(conf: Config, options: argparse.Namespace) -> int:
-    if options.via is None and options.jump_login is None:
-        text = "say what to change: --via BASTION or --direct, --jump-login ACCOUNT or --no-jump-login"
-        raise Invalid("nothing_to_change", text)
-    message = m.ChangeHost(options.name, options.via, options.jump_login, dry_run=options.dry_run)
+    if options.via is None and options.jump_login is None and options.post_quantum_only is None:
+        text = "say what to change: --via BASTION or --direct, --jump-login ACCOUNT or --no-jump-login, or "
+        raise Invalid("nothing_to_change", f"{text}--post-quantum-only or --no-post-quantum-only")
+    only = options.post_quantum_only
+    message = m.ChangeHost(options.name, options.via, options.jump_login, options.dry_run, post_quantum_only=only)
     cli_show.say(options, admin_client.call(conf.admin_socket, message, m.HostReply), _labelled(options))
     return 0
 

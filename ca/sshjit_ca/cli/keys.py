@@ -10,6 +10,7 @@ from typing import Any
 
 from sshjit import ca_protocol as m
 from sshjit.ca_protocol.keys import KeyKind, KeyView, Purpose
+from sshjit.sshkey import MLDSA44_ED25519
 from sshjit_ca.cli import passphrases, recovery
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
@@ -33,6 +34,11 @@ no longer signing), retired. To change a key:
   ssh-jit-ca keys add user_ca --new ed25519
   ssh-jit-ca keys activate user_ca SHA256:…     an hour later, when all of them know it
   ssh-jit-ca keys retire user_ca SHA256:…       the old one, when its certificates have expired
+
+A key of the type mldsa44-ed25519 is post-quantum (OpenSSH 10.6 and newer). It is for user_ca and host_ca, and signs
+beside the other key, never instead of it: docs/post-quantum.md. To go back:
+
+  ssh-jit-ca keys deactivate user_ca SHA256:…   it signs no more; then retire it
 
 With --passphrase-file or --passphrase-credential the new file is encrypted. The CA must be able to read the
 passphrase now and at every start; it creates the file and opens it again to be sure.
@@ -67,6 +73,7 @@ def add_commands(commands: Any) -> None:
     passphrases.add_options(add, "the new file")
     activate = _named(inner, "activate", "make a pending key the one that signs", _activate)
     activate.add_argument("--now", action="store_true", help="do not wait until hosts and laptops know the key")
+    _named(inner, "deactivate", "stop signing by a post-quantum key; the other key signs on", _deactivate)
     retire = _named(inner, "retire", "stop trusting a pending or retiring key", _retire)
     retire.add_argument(
         "--now", action="store_true", help="even though certificates by it are still valid: hosts will refuse them"
@@ -94,8 +101,21 @@ def activated(reply: m.KeyReply) -> str:
         "bundle": "Hosts and laptops accept it by themselves, because the old key signed it.\n"
         f"New hosts and laptops pin {key.fingerprint}.",
         "log": "The old key endorsed it in the log; ssh-jit-ca log verify checks that.",
-    }.get(key.purpose, "The previous key is trusted until it is retired.")
+    }.get(key.purpose, _BESIDE if _kind(key) == MLDSA44_ED25519 else "The previous key is trusted until it is retired.")
     return f"{_one(key)}\n\n{sentences}"
+
+
+def deactivated(reply: m.KeyReply) -> str:
+    """What is left to do with a key that signs no more."""
+    key = reply.key
+    return (
+        f"{_one(key)}\n\nNext, when what it signed has expired: ssh-jit-ca keys retire {key.purpose} {key.fingerprint}"
+    )
+
+
+_BESIDE = """\
+It signs beside the other key, for hosts that take what it signs; ssh-jit-ca host list says which do.
+To go back: ssh-jit-ca keys deactivate"""
 
 
 def retired(reply: m.KeyReply) -> str:
@@ -125,6 +145,12 @@ def _add(conf: Config, options: argparse.Namespace) -> int:
 def _activate(conf: Config, options: argparse.Namespace) -> int:
     message = m.ActivateKey(_purpose(options), options.fingerprint, options.now)
     _say(options, admin_client.call(conf.admin_socket, message, m.KeyReply), activated)
+    return 0
+
+
+def _deactivate(conf: Config, options: argparse.Namespace) -> int:
+    message = m.DeactivateKey(_purpose(options), options.fingerprint)
+    _say(options, admin_client.call(conf.admin_socket, message, m.KeyReply), deactivated)
     return 0
 
 

@@ -214,12 +214,15 @@ def hosts(reply: m.HostsReply) -> str:
         "LABELS": [_labels(host) for host in reply.hosts],
         "ACCOUNTS": [logins.get(host.name, "-") for host in reply.hosts],
         "CERTIFIED UNTIL": [until.get(host.name, "-") for host in reply.hosts],
+        "POST-QUANTUM": [str(host.post_quantum) for host in reply.hosts],
         "PROBED": [probed.get(host.name, "never") for host in reply.hosts],
     }
     if columns["ID"] == columns["HOST"]:
         del columns["ID"]
     if not any(host.via for host in reply.hosts):
         del columns["VIA"]
+    if {*columns["POST-QUANTUM"]} <= {"no"}:
+        del columns["POST-QUANTUM"]
     rows = list(zip(*columns.values(), strict=True))
     return table(tuple(columns), rows) if rows else "no hosts are enrolled"
 

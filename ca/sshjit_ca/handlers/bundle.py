@@ -12,8 +12,10 @@ from dataclasses import replace
 from sshjit import bundle, checkpoint, names, sshkey, versions
 from sshjit.api.bundle import BundleReply
 from sshjit.bundle import Bundle, PlainHost
+from sshjit.ca_protocol.keys import Purpose
 from sshjit.ca_protocol.operating import ReadBundle
 from sshjit.events import BundleSigned
+from sshjit.post_quantum import PostQuantum
 from sshjit_ca.access import bundle_answers
 from sshjit_ca.context import Context
 from sshjit_ca.ephemeral import SignedBundle
@@ -22,6 +24,7 @@ from sshjit_ca.state import Certificate, Emergency, Host
 from sshjit_ca.state.hosts import by_id
 from sshjit_ca.state.records import HostCertificate
 
+_CAS: tuple[Purpose, ...] = ("user_ca", "host_ca")
 REFRESH = 900
 """Seconds after which a bundle is signed again although only the checkpoint in it is old."""
 
@@ -52,13 +55,18 @@ def _content(context: Context) -> tuple[object, ...]:
         _keys(context),
         _plain_hosts(context),
         _bastions(context),
+        _only_post_quantum(context),
     )
 
 
 def _keys(context: Context) -> tuple[object, ...]:
     """Which keys it names: a new one is told at once."""
-    trusted = tuple(context.keys.trusted(purpose) for purpose in ("user_ca", "host_ca"))
-    return *trusted, context.keys.revoked(), context.keys.public("bundle"), context.journal.checkpoint_key
+    trusted = tuple(
+        (context.keys.trusted(purpose, post_quantum=post_quantum), context.keys.revoked(post_quantum=post_quantum))
+        for purpose in _CAS
+        for post_quantum in (False, True)
+    )
+    return *trusted, context.keys.public("bundle"), context.journal.checkpoint_key
 
 
 def _providers(context: Context) -> tuple[bundle.Provider, ...]:
@@ -112,6 +120,7 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
         checkpoint=context.journal.checkpoint,
         host_keys=_plain_hosts(context),
         bastions=_bastions(context),
+        post_quantum=_post_quantum(context, sequence),
         version=versions.PROTOCOL,
         oldest=versions.OLDEST,
         release=context.release,
@@ -136,7 +145,13 @@ def _plain_hosts(context: Context) -> tuple[PlainHost, ...]:
         if host.id in hosts:
             return ()
         # to read thousands takes a while
-        return tuple(line for line in host.host_keys if not keys or sshkey.parse_line(line).fingerprint not in keys)
+        # a reader that knows no other types takes a plain key for any other; old ones would be told that they miss one
+        return tuple(
+            line
+            for line in host.host_keys
+            if not line.startswith(f"{sshkey.MLDSA44_ED25519} ")
+            and (not keys or sshkey.parse_line(line).fingerprint not in keys)
+        )
 
     return tuple(
         PlainHost(host.id, (host.name, *host.aliases), believed(host))
@@ -180,11 +195,30 @@ def _refused_hosts(context: Context) -> tuple[int, ...]:
     )
 
 
-def _krl(context: Context, version: int) -> str:
+def _krl(context: Context, version: int, *, post_quantum: bool = False) -> str:
+    """The list about the CA keys of one dialect; serials are never given twice, so that it may name them all."""
     keys, hosts = context.keys, _refused_hosts(context)
-    refused = ((keys.trusted("user_ca"), _refused_users(context)), (keys.trusted("host_ca"), hosts))
-    raw = krl.write(refused, version=version, time=context.now, keys=keys.revoked(), alive=_alive(context))
+    users, machines = (keys.trusted(purpose, post_quantum=post_quantum) for purpose in _CAS)
+    refused = ((users, _refused_users(context)), (machines, hosts))
+    revoked = keys.revoked(post_quantum=post_quantum)
+    raw = krl.write(refused, version=version, time=context.now, keys=revoked, alive=_alive(context))
     return base64.b64encode(raw).decode("ascii")
+
+
+def _post_quantum(context: Context, version: int) -> PostQuantum | None:
+    """What is about post-quantum CA keys; ``None`` where there never was one that somebody was told of."""
+    keys = context.keys
+    users, machines = (tuple(key.line for key in keys.trusted(purpose, post_quantum=True)) for purpose in _CAS)
+    retired = tuple(key.line for key in keys.revoked(post_quantum=True))
+    if not users and not machines and not retired:
+        return None
+    only = _only_post_quantum(context) if users else ()
+    return PostQuantum(users, machines, retired, _krl(context, version, post_quantum=True), only, "")
+
+
+def _only_post_quantum(context: Context) -> tuple[str, ...]:
+    """Ids of the hosts that trust the post-quantum CA alone."""
+    return tuple(sorted(host.id for host in context.state.hosts.values() if host.post_quantum_only))
 
 
 def _alive(context: Context) -> set[int]:

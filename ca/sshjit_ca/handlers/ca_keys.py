@@ -14,6 +14,7 @@ from sshjit import bundle, durations
 from sshjit.ca_protocol.keys import (
     ActivateKey,
     AddKey,
+    DeactivateKey,
     KeyReply,
     KeysReply,
     KeyView,
@@ -21,10 +22,10 @@ from sshjit.ca_protocol.keys import (
     RetireKey,
 )
 from sshjit.errors import Invalid
-from sshjit.events import KeyActivated, KeyAdded, KeyRetired
+from sshjit.events import KeyActivated, KeyAdded, KeyDeactivated, KeyRetired
 from sshjit_ca.context import Context
 from sshjit_ca.keys import PURPOSES, sshsig, succession
-from sshjit_ca.keys.active_keys import find_key, require_log_key
+from sshjit_ca.keys.active_keys import find_key, require_purpose
 from sshjit_ca.keys.generation import Opened
 from sshjit_ca.keys.probe import ProbeResults
 from sshjit_ca.state import CaKey
@@ -50,7 +51,7 @@ def add_key(context: Context, message: AddKey) -> KeyReply:
     """
     opened = context.prepared(Opened)
     key = opened.public
-    require_log_key(message.purpose, key.type)
+    require_purpose(message.purpose, key.type)
     known = context.state.keys.get(key.fingerprint)
     if known is not None:
         raise Invalid("key_known", f"{key.fingerprint} is already known: {known.purpose}, {known.state}")
@@ -84,6 +85,33 @@ def activate_key(context: Context, message: ActivateKey) -> KeyReply:
     return KeyReply(_view(context, context.state.keys[key.fingerprint], ProbeResults()))
 
 
+def deactivate_key(context: Context, message: DeactivateKey) -> KeyReply:
+    """Ends the turn of a post-quantum key, without another one in its place: the classical key signs on.
+
+    Raises:
+        Invalid: ``unknown_key``, ``wrong_state``, ``key_needed``, ``post_quantum_hosts``.
+
+    """
+    key = find_key(context.state, message.purpose, message.key)
+    if key.state != "active":
+        raise Invalid("wrong_state", f"{key.fingerprint} is {key.state}, and only an active key can be deactivated")
+    if not key.post_quantum:
+        raise Invalid(
+            "key_needed",
+            f"without {key.fingerprint} nothing would sign for {key.purpose} what every OpenSSH reads",
+            hint=f"ssh-jit-ca keys activate {key.purpose} … another one instead",
+        )
+    only = sorted(host.name for host in context.state.hosts.values() if host.post_quantum_only)
+    if key.purpose == "user_ca" and only:
+        raise Invalid(
+            "post_quantum_hosts",
+            f"nobody could reach {', '.join(only[:3])}{' and others' * (len(only) > 3)}, which trust no other key",
+            hint=f"first: ssh-jit-ca host set {only[0]} --no-post-quantum-only",
+        )
+    context.record(KeyDeactivated(key.purpose, key.fingerprint))
+    return KeyReply(_view(context, context.state.keys[key.fingerprint], ProbeResults()))
+
+
 def retire_key(context: Context, message: RetireKey) -> KeyReply:
     """Ends a key: pending or retiring ones only.
 
@@ -98,7 +126,7 @@ def retire_key(context: Context, message: RetireKey) -> KeyReply:
         raise Invalid(
             "key_active",
             f"{key.fingerprint} signs for {key.purpose}",
-            hint=f"ssh-jit-ca keys activate {key.purpose} … another one first",
+            hint=_DEACTIVATE.format(key=key) if key.post_quantum else _ANOTHER.format(key=key),
         )
     if key.alive_until > context.now and not message.now:
         raise Invalid(
@@ -109,6 +137,10 @@ def retire_key(context: Context, message: RetireKey) -> KeyReply:
     context.record(KeyRetired(key.purpose, key.fingerprint, revoked=message.now and key.purpose in _CAS))
     context.keys.key_store.forget(key.fingerprint)
     return KeyReply(_view(context, context.state.keys[key.fingerprint], ProbeResults()))
+
+
+_ANOTHER = "ssh-jit-ca keys activate {key.purpose} … another one first"
+_DEACTIVATE = "ssh-jit-ca keys deactivate {key.purpose} {key.fingerprint} first"
 
 
 def _endorsement(context: Context, key: CaKey) -> str | None:

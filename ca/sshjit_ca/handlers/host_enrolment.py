@@ -12,10 +12,10 @@ from sshjit import names, sshkey
 from sshjit.api.hosts import HostReply, HostReport, JoinHost, LeaveHost, SignHost
 from sshjit.api.outcomes import Done
 from sshjit.errors import Invalid, Refused
-from sshjit.events import HostAdded, HostJoined, HostReported, HostShowed, JoinProblem, JoinRefused
+from sshjit.events import HostAdded, HostJoined, HostKeyAdded, HostReported, HostShowed, JoinProblem, JoinRefused
 from sshjit.sshkey import PublicKey
 from sshjit_ca import ephemeral
-from sshjit_ca.access import bastions, host_statements, hosts
+from sshjit_ca.access import bastions, dialects, host_statements, hosts
 from sshjit_ca.access.held_checkpoints import hold_log_against
 from sshjit_ca.access.host_statements import MAX_HOST_KEYS
 from sshjit_ca.access.issuance import host_reply
@@ -41,7 +41,7 @@ def join_host(context: Context, message: JoinHost) -> HostReply:
             ``address_not_invited``.
 
     """
-    keys, signatures, left_out = _offered(message.host_keys, message.signatures)
+    keys, signatures, left_out = _offered(context, message.host_keys, message.signatures)
     join = _join_by_fleet if message.invitation else _join_by_own_token
     host = join(context, message, keys, signatures)
     return replace(host_reply(context, host, keys), left_out=left_out)
@@ -150,26 +150,46 @@ def _refusal(context: Context, message: JoinHost, keys: tuple[PublicKey, ...], p
 def sign_host(context: Context, message: SignHost) -> HostReply:
     """A host renews: certificates for its registered keys, each proved by itself. It may say whether it shows them.
 
+    Beside them it may prove one post-quantum key, which is registered then.
+
     Raises:
         Refused: ``unknown_host_key``, ``signature_refused``, ``not_fresh``, ``too_soon``, ``locked``.
         Invalid: ``bad_key``, ``too_many``, ``too_many_hosts``, ``bad_signature``.
 
     """
     keys = _keys(message.host_keys, message.signatures)
-    host = hosts.registered(context, message.name, keys)
+    host, new = _registered(context, message.name, keys)
     kind = "renewal" if message.host_certificates is None else "identity"
     context.host_replays.check(host.id, kind, message.time, context.now, ephemeral.RENEWAL_PAUSE)
     text = host_statements.renew_proof(context.config.installation, message)
     _prove(keys, message.signatures, host_statements.RENEW_NAMESPACE, text)
     if message.host_certificates not in (None, host.host_certificates):
         if not message.host_certificates:
-            every = tuple(sshkey.parse_line(line) for line in host.host_keys)
+            every = tuple(sshkey.parse_line(line, post_quantum=True) for line in host.host_keys)
             hosts.check_plain(context, host.name, host.aliases, every)
         locks.refuse_new(context.state, (host.id,))
         context.record(HostShowed(bool(message.host_certificates), host.id, host.name))
-    reply = host_reply(context, host, keys)
+    certifies = host_statements.certifies_post_quantum(context)
+    if new is not None and certifies:
+        hosts.check_keys(context, (new,))
+        locks.refuse_new(context.state, (host.id,))
+        context.record(HostKeyAdded(host.id, host.name, new.line))
+    certified = tuple(key for key in keys if certifies or not key.post_quantum)
+    left_out = tuple(key.type for key in keys if key not in certified)
+    reply = replace(host_reply(context, context.state.hosts[host.name], certified), left_out=left_out)
     context.host_replays.note(host.id, kind, message.time, context.now)
     return reply
+
+
+def _registered(context: Context, name: str, keys: tuple[PublicKey, ...]) -> tuple[Host, PublicKey | None]:
+    """The host whose keys these are, and the one of them that it may add: post-quantum, beside keys that it had."""
+    new = [key for key in keys if key.post_quantum and key_owner(context.state, key) is None]
+    if len(new) != 1 or len(keys) == 1:
+        return hosts.registered(context, name, keys), None
+    host = hosts.registered(context, name, tuple(key for key in keys if key != new[0]))
+    if any(line.startswith(f"{sshkey.MLDSA44_ED25519} ") for line in host.host_keys):
+        return hosts.registered(context, name, keys), None  # it has one, and must be enrolled anew to have another
+    return host, new[0]
 
 
 def leave_host(context: Context, message: LeaveHost) -> Done:
@@ -214,7 +234,7 @@ def host_report(context: Context, message: HostReport) -> Done:
         known is None
         or bool(event.ended)
         or (known.sessions, known.problems) != (event.sessions, event.problems)
-        or known.only_certificates != event.only_certificates
+        or (known.only_certificates, known.reads) != (event.only_certificates, event.reads)
         or context.now - known.time >= ephemeral.REPORT_AGAIN
     )
     count = context.host_replays.waiting(host.id, written=new)
@@ -243,15 +263,16 @@ def _read_report(context: Context, host: Host, message: HostReport) -> HostRepor
         ended=ended,
         problems=problems,
         only_certificates=message.only_certificates,
+        reads=None if message.reads is None else dialects.read_types(message.reads),
     )
 
 
 def _offered(
-    lines: tuple[str, ...], signatures: tuple[str, ...]
+    context: Context, lines: tuple[str, ...], signatures: tuple[str, ...]
 ) -> tuple[tuple[PublicKey, ...], tuple[str, ...], tuple[str, ...]]:
     """The keys that this CA certifies with their signatures, and the types of those that it does not."""
     _check_number(lines, signatures)
-    keys, left_out = host_statements.certifiable(lines)
+    keys, left_out = host_statements.certifiable(context, lines)
     known = {key.line for key in keys}
     offered = zip(lines, signatures, strict=True)
     kept = tuple(signature for line, signature in offered if host_statements.without_comment(line) in known)
@@ -260,7 +281,7 @@ def _offered(
 
 def _keys(lines: tuple[str, ...], signatures: tuple[str, ...]) -> tuple[PublicKey, ...]:
     _check_number(lines, signatures)
-    return host_statements.different(tuple(sshkey.parse_line(line) for line in lines))
+    return host_statements.different(tuple(sshkey.parse_line(line, post_quantum=True) for line in lines))
 
 
 def _check_number(lines: tuple[str, ...], signatures: tuple[str, ...]) -> None:

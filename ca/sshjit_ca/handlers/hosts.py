@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sshjit import names, sshkey
+from sshjit import names
 from sshjit.api.effects import AffectedView
 from sshjit.api.hosts import HostReply, HostsReply, ProbedView
 from sshjit.api.outcomes import Done
@@ -22,8 +22,8 @@ from sshjit.ca_protocol.hosts import (
     ReadHosts,
 )
 from sshjit.errors import Invalid, Refused
-from sshjit.events import HostAdded, HostChanged, HostLabelled
-from sshjit_ca.access import bastions, host_statements, host_warnings, hosts, policy_change, signed_actions
+from sshjit.events import HostAdded, HostChanged, HostDialectSet, HostLabelled
+from sshjit_ca.access import bastions, dialects, host_statements, host_warnings, hosts, policy_change, signed_actions
 from sshjit_ca.access.issuance import host_reply
 from sshjit_ca.access.revocation import require_reason
 from sshjit_ca.access.views import host_view
@@ -41,7 +41,7 @@ def add_host(context: Context, message: AddHost) -> HostReply:
         Refused: ``key_taken``, ``locked``, and as ``consenting.require``.
 
     """
-    keys, left_out = host_statements.certifiable(message.host_keys)
+    keys, left_out = host_statements.certifiable(context, message.host_keys)
     name, aliases = names.lowered(message.name), tuple(names.lowered(alias) for alias in message.aliases)
     hosts.check_names(context, name, aliases)
     hosts.check_labels(context, message.labels)
@@ -98,7 +98,8 @@ def certify_host(context: Context, message: CertifyHost) -> HostReply:
 
     """
     host = hosts.find(context, message.name)
-    return host_reply(context, host, tuple(sshkey.parse_line(line) for line in host.host_keys))
+    keys, left_out = host_statements.certifiable(context, host.host_keys)
+    return replace(host_reply(context, host, keys), left_out=left_out)
 
 
 def label_host(context: Context, message: LabelHost) -> HostReply:
@@ -138,6 +139,7 @@ def change_host(context: Context, message: ChangeHost) -> HostReply:
 
     Raises:
         Invalid: ``unknown_host``, and as ``bastions.Ways.check`` and ``bastions.check_own_place``.
+        Refused: ``post_quantum_unread``.
 
     """
     host = hosts.find(context, message.name)
@@ -151,11 +153,31 @@ def change_host(context: Context, message: ChangeHost) -> HostReply:
         bastions.check_own_place(host.name, host.address, host.port, networks=networks, behind=True)
     affected = policy_change.going_on(context, (host.id,))
     effects = policy_change.effects_on(context, affected, {host.id: changed})
+    dialect = message.post_quantum_only
+    if dialect and not host.post_quantum_only:
+        _check_post_quantum(context, host)
+    if dialect not in (None, host.post_quantum_only) and not message.dry_run:
+        context.record(HostDialectSet(bool(dialect), host.id, host.name))
     if changed != host and not message.dry_run:
         told = (host.id, host.name, host.aliases, host.address, host.port, host.logins, via, jump_login)
         context.record(HostChanged(None, *told))
     reply = host_reply(context, context.state.hosts[host.name], ())
     return replace(reply, closes=effects.closes, ask_again=effects.ask_again, sooner=effects.sooner)
+
+
+def _check_post_quantum(context: Context, host: Host) -> None:
+    """That the host says that it takes post-quantum certificates, before it takes no others.
+
+    Raises:
+        Refused: ``post_quantum_unread``.
+
+    """
+    if dialects.word_of(context.state, host) != "yes":
+        raise Refused(
+            "post_quantum_unread",
+            f"{host.name} has not reported that its sshd takes post-quantum certificates: nobody could reach it",
+            hint="it needs OpenSSH 10.6 or newer and an active post-quantum user_ca; then: ssh-jit-host refresh",
+        )
 
 
 def remove_host(context: Context, message: RemoveHost) -> Done:
@@ -175,7 +197,7 @@ def remove_host(context: Context, message: RemoveHost) -> Done:
 def read_hosts(context: Context, message: ReadHosts) -> HostsReply:
     """The hosts, by name. Whoever is signed in may see what there is to ask for."""
     operator = context.person_or_operator(message.login_id) is None
-    views = tuple(host_view(host) for _, host in sorted(context.state.hosts.items()))
+    views = tuple(host_view(context, host) for _, host in sorted(context.state.hosts.items()))
     until = tuple(certified(context.state).items())
     if not operator:
         return HostsReply(views, until)

@@ -19,6 +19,7 @@ from sshjit.events import LoginClosed, LoginOpened
 from sshjit.policy import permissions_of
 from sshjit.sshkey import PublicKey
 from sshjit_ca.access import provider_bindings
+from sshjit_ca.access.dialects import read_types
 from sshjit_ca.context import Context, person_view, token_digest
 from sshjit_ca.ephemeral import CHALLENGE_BYTES
 from sshjit_ca.oidc.claims import Claims
@@ -86,6 +87,7 @@ def open_workload(context: Context, message: LoginWorkload) -> LoginReply:
             workload=True,
             claims=workload.claims,
             unbound=issuer.unbound,
+            reads=read_types(message.reads),
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))
@@ -147,6 +149,7 @@ def _open(context: Context, message: LoginWeb | LoginNative, claims: Claims, key
             asked_fresh=message.fresh,
             session=claims.session,
             issued=claims.issued,
+            reads=() if key is None or isinstance(message, LoginWeb) else read_types(message.reads),
         )
     )
     return LoginReply(_view(context, context.state.logins[login_id], login_id))
@@ -228,4 +231,5 @@ def _view(context: Context, login: Login, login_id: str) -> LoginView:
         claims=opened.claims,
         unbound=opened.unbound,
         subject=opened.claim,
+        reads=opened.reads,
     )

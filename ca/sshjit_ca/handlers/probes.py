@@ -85,7 +85,7 @@ def _probe(context: Context, host: Host, key: sshkey.PublicKey) -> ProbeView:
     login = probe_certificates.account(host)
     reported = context.state.reports.get(host.id)
     return ProbeView(
-        host=host_view(host),
+        host=host_view(context, host),
         host_keys=host.host_keys,
         host_certificates=host.host_certificates,
         only_certificates=reported is not None and reported.only_certificates,
@@ -100,4 +100,4 @@ def _way(context: Context, host: Host, key: sshkey.PublicKey) -> ProbeWay | None
     bastion = context.bastion_of(host)
     if bastion is None:
         return None
-    return ProbeWay(host_view(bastion), probe_certificates.sign_passage(context, key, host, bastion))
+    return ProbeWay(host_view(context, bastion), probe_certificates.sign_passage(context, key, host, bastion))

@@ -13,7 +13,7 @@ from sshjit.errors import Failed, Invalid, Refused
 from sshjit.events import Closed
 from sshjit.policy import Bounds, Terms, TicketAnswer
 from sshjit.requests import Request
-from sshjit_ca.access import denials, grants, issuance, lookup, recheck, signed_requests
+from sshjit_ca.access import denials, dialects, grants, issuance, lookup, recheck, signed_requests
 from sshjit_ca.access.grants import PendingGrant
 from sshjit_ca.access.recheck import find_existing
 from sshjit_ca.access.revocation import close_extensions
@@ -30,7 +30,8 @@ def ask(context: Context, message: Ask) -> AskReply:
 
     Raises:
         Refused: policy's codes (``no_rule``, ``denied_by_rule``, …), ``step_up``, ``nobody_can_approve``, ``locked``,
-            ``review_overdue``, ``denied_lately``, ``signature_needed``, ``challenge_over``, ``signature_refused``.
+            ``review_overdue``, ``denied_lately``, ``signature_needed``, ``challenge_over``, ``signature_refused``, and
+            those of ``dialects.of``.
         Invalid: ``unknown_host``, ``no_host``, and what ``sshjit.names`` refuses.
 
     """
@@ -50,6 +51,8 @@ def ask(context: Context, message: Ask) -> AskReply:
                 raise
             raise Refused(error.code, f"{error.message}; {closed}", hint=error.hint) from None
         denials.refuse_early(context, login, pending)
+        if login.opened.via == "native":  # else nobody knows yet by which sign-in it is drawn
+            dialects.of(context, hosts, context.key_of(login), login.opened.reads, pending.terms)
         notes = (*_notes(pending), *([f"{closed}; this is a new request"] if closed else []))
         to_sign = signed_requests.challenge(context, login, message, pending, notes)
         if to_sign is not None:

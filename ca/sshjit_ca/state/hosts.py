@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from sshjit import events
 from sshjit.profile import HOST_LIFETIME
-from sshjit.sshkey import PublicKey
+from sshjit.sshkey import MLDSA44_ED25519, PublicKey, parse_line
+from sshjit_ca.state import keys
 from sshjit_ca.state.model import State
 from sshjit_ca.state.records import Fleet, Host, HostCertificate, Invited, Probed, Reported
 
+_POST_QUANTUM = f"{MLDSA44_ED25519} "
 WORRY = 3 * 24 * 3600
 """Seconds before a host certificate's end by which the host should have renewed it."""
 
@@ -201,6 +203,7 @@ def certified(state: State) -> dict[str, int]:
     Not of hosts that show none: nobody misses theirs. Certificates are kept for an hour after their end.
     """
     newest: dict[str, dict[str, int]] = {}
+    certifies = keys.active(state, "host_ca", post_quantum=True) is not None
     for certificate in state.host_certificates.values():
         ends = newest.setdefault(certificate.host, {})
         ends[certificate.key] = max(ends.get(certificate.key, 0), certificate.valid_before)
@@ -208,7 +211,12 @@ def certified(state: State) -> dict[str, int]:
     for name, host in sorted(state.hosts.items()):
         if host.host_keys and host.host_certificates:
             ends = newest.get(host.id, {})
-            until[name] = min(ends.values()) if len(ends) >= len(host.host_keys) else 0
+            later = [line for line in host.host_keys if line.startswith(_POST_QUANTUM)]
+            if later and not certifies:  # nobody renews those, and nobody misses them
+                for line in later:
+                    ends.pop(parse_line(line, post_quantum=True).fingerprint, None)
+            wanted = len(host.host_keys) - (0 if certifies else len(later))
+            until[name] = min(ends.values()) if ends and len(ends) >= wanted else 0
     return until
 
 
