@@ -10,7 +10,7 @@ import sys
 
 from flask import Flask, Response
 
-from sshjit_web import serve
+from sshjit_web import listener
 from sshjit_web.gateway import Answer, Gateway, Head
 from sshjit_web.server.application import Application
 
@@ -43,4 +43,4 @@ def make() -> Application:
 
 if __name__ == "__main__":
     os.environ[_THREADS] = sys.argv[2]
-    serve.listen("bench.empty_route:make", "127.0.0.1", int(sys.argv[1]))
+    listener.listen("bench.empty_route:make", "127.0.0.1", int(sys.argv[1]))

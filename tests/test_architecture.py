@@ -69,6 +69,8 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_web": [
         ("__main__",),
         ("check_command", "move_command", "init_command", "serve"),
+        ("worker",),
+        ("listener",),
         ("app", "server"),
         ("api", "metrics", "pages", "public", "template_filters", "wsgi_middleware"),
         ("gateway",),
@@ -434,6 +436,8 @@ def test_the_pages_never_load_what_delivers_and_the_notifier_never_loads_the_pag
     """Apprise and its hundred services are the notifier's alone."""
     for module, absent in (
         ("sshjit_web.serve", {"apprise", "standardwebhooks"}),
+        ("sshjit_web.worker", {"apprise", "standardwebhooks", "alembic"}),
+        ("sshjit_web.listener", {"flask", "sqlalchemy", "cryptography", "msgspec"}),
         ("sshjit_web.notify.channels", {"flask"}),
     ):
         code = f"import sys, {module}\nprint(*sys.modules)"

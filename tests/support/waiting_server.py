@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sshjit_web import serve
+from sshjit_web import listener, worker
 from sshjit_web.ca_cache import CaCache
 from sshjit_web.ca_client import CaClient
 from sshjit_web.gateway import Gateway
@@ -37,7 +37,7 @@ LARGE = 30_000_000
 
 def make() -> Application:
     """The application, in the worker."""
-    serve._end_with_parent()
+    worker._end_with_parent()
     connections.UNREAD_TIME = int(os.environ[UNREAD])
     threads.WAIT_TIME = float(os.environ[WAIT])
     cache = CaCache(CaClient(Path(os.environ[FOLDER]) / "nobody.sock"), time.time)
@@ -74,4 +74,4 @@ def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 if __name__ == "__main__":
     os.environ[FOLDER], os.environ[UNREAD], os.environ[WAIT] = sys.argv[2:5]
-    serve.listen("tests.support.waiting_server:make", "127.0.0.1", int(sys.argv[1]), head_time=float(sys.argv[5]))
+    listener.listen("tests.support.waiting_server:make", "127.0.0.1", int(sys.argv[1]), head_time=float(sys.argv[5]))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from sshjit.errors import Failed
-from sshjit_web import serve
+from sshjit_web import listener
 from sshjit_web.server import threads
 from sshjit_web.server.threads import Job, Threads
 from tests.support.waiting import PATIENCE
@@ -165,4 +165,4 @@ def test_a_job_that_outlasts_the_end_ends_its_thread_quietly(monkeypatch: pytest
 
 
 def test_what_was_begun_is_over_before_the_program_is_killed() -> None:
-    assert threads.WAIT_TIME + threads.END_TIME < serve.END_TIME
+    assert threads.WAIT_TIME + threads.END_TIME < listener.END_TIME
