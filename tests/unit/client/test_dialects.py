@@ -21,6 +21,7 @@ from sshjit_client.connecting import certificate
 from sshjit_client.ssh import agent_certificates, certificate_index, connection_args, private_key, sshconfig
 from sshjit_client.ssh import known_hosts as known
 from sshjit_client.ssh.agent import Agent, Destination
+from sshjit_client.ssh.private_key import PrivateKey
 from tests.support import debian_root, host_machine
 from tests.support.host_machine import ME, Authority, Host, line, make_key
 from tests.support.post_quantum import PostQuantumCA, program
@@ -249,6 +250,20 @@ def test_nothing_is_left_of_the_second_one(keys: Keys, tmp_path: Path) -> None:
     )
 
 
+class Asked(Agent):
+    """An agent, and for which destinations it was asked to take a certificate."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.only: list[Destination | None] = []
+
+    def add(
+        self, certificate: bytes, key: PrivateKey, comment: str, seconds: int, destination: Destination | None
+    ) -> bool:
+        self.only.append(destination)
+        return super().add(certificate, key, comment, seconds, destination)
+
+
 @pytest.mark.parametrize("suite", ["", "sid"], ids=["9.2", "10.6"])
 def test_an_agent_of_any_age_gets_what_it_takes(keys: Keys, tmp_path: Path, suite: str) -> None:
     """An older one refuses a post-quantum CA's certificate, and a destination with such a key: that it gets without."""
@@ -258,12 +273,13 @@ def test_an_agent_of_any_age_gets_what_it_takes(keys: Keys, tmp_path: Path, suit
     agent.write_text(f'#!/bin/sh\nexec {" ".join(program(suite, "ssh-agent") if suite else ["ssh-agent"])} "$@"\n')
     agent.chmod(0o755)
     with ssh_agent(tmp_path, str(agent)) as address:
-        there = Agent(address)
+        there = Asked(address)
 
         def put(text: str) -> None:
             agent_certificates.put(there, text, key, comment="x", seconds=60, destination=only)
 
         put(keys.text(keys.authority.user_ca))
+        assert there.only == ([only] if suite else [only, only.classical()])
         if suite:
             put(keys.text(keys.pq.user_ca))
             assert len(there.held()) == 2
