@@ -69,5 +69,8 @@ def test_a_hosts_report_is_signed_in_the_words_that_the_ca_builds() -> None:
     closed = replace(there, only_certificates=True)
     told = {**message, "only_certificates": True}
     assert host_report.text("lab", told) == host_statements.report_text("lab", closed)
+    for kinds in ((), ("ssh-mldsa44-ed25519",)):  # none is a word too
+        said = host_report.text("lab", {**message, "reads": kinds})
+        assert said == host_statements.report_text("lab", replace(there, reads=kinds))
     assert host_report.MOST == host_enrolment.MAX_PROBLEMS
     assert host_report.LONGEST == host_enrolment.MAX_PROBLEM
