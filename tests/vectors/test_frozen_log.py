@@ -300,6 +300,8 @@ def test_every_message_that_only_reads_is_answered(shown: FrozenCa) -> None:
         m.ReadFeed(-1, 100),
         m.ReadLocks(bob),
         m.ReadPasskeys(bob, everybody=True),
+        m.ReadReach(bob, "everything", None),
+        m.ReadHostHealth(bob, ("db1",)),
         m.ReadHosts(bob),
         m.ReadLog(bob, None, 1000),
         m.ReadTile("tile/0/000.p/137"),
