@@ -259,6 +259,9 @@ def test_every_call_is_answered_alike(
     assert statuses["ask"] == statuses["certificate"] == statuses["join"] == 201
     assert {statuses[name] for name in ("report", "leave")} == {204}
     assert statuses["extend"] == 403, "this rule gives no more time: so the CA was asked"
+    assert '"login_needed"' in told[True]["certificate after that"][2], (
+        "the session was forgotten, before the CA is asked"
+    )
     assert statuses["certificate after that"] == statuses["read by nobody"] == 401
     used = {(method, path) for method, path, status in seen[True] if status in {200, 201, 204, 403}}
     for route in api.calls:
