@@ -44,12 +44,13 @@ def main(name: str) -> None:
         print(len(parts), file=answers, flush=True)
         for line in sys.stdin:
             order = Order(**json.loads(line))
-            numbers = measure(parts[order.part], order) if parts else _table(name, environment)
+            numbers = measure(parts[order.part], order) if parts else _table(name)
             print(json.dumps(numbers), file=answers, flush=True)
 
 
-def _table(name: str, environment: Environment) -> Numbers:
-    return {result.what: {"is": result.value} for result in LINES[name](environment)}
+def _table(name: str) -> Numbers:
+    with Environment() as environment:  # a new one each time: what a line sets up is there only once
+        return {result.what: {"is": result.value} for result in LINES[name](environment)}
 
 
 def measure(served: Served, order: Order) -> Numbers:
