@@ -16,7 +16,8 @@ class SshJitError(Exception):
 
     ``code`` is stable, lower-case and made of ``[a-z0-9_]``; ``message`` is one sentence without a full stop;
     ``hint`` says what to do next, or is empty. ``page`` is the address of the request that it is about, or empty: the
-    client sets it, which knows where the pages are.
+    client sets it, which knows where the pages are. ``retry_after`` are the seconds after which the same may be sent
+    again, 0 where nobody knows.
     """
 
     family = "failed"
@@ -27,10 +28,16 @@ class SshJitError(Exception):
         self.message = message
         self.hint = hint
         self.page = ""
+        self.retry_after = 0
 
     def at(self, page: str) -> Self:
         """The error with the address of its request, unless it has one."""
         self.page = self.page or page
+        return self
+
+    def again_after(self, seconds: int) -> Self:
+        """The error with the time after which the same may be sent again."""
+        self.retry_after = seconds
         return self
 
     def __str__(self) -> str:

@@ -45,7 +45,8 @@ class NotDone(Failed):
 def public_error(error: SshJitError) -> SshJitError:
     """The error as it is told to people."""
     if isinstance(error, Failed):
-        return Failed(error.code, public_message(error), hint=_HINTS.get(error.code, _LATER))
+        public = Failed(error.code, public_message(error), hint=_HINTS.get(error.code, _LATER))
+        return public.again_after(error.retry_after)
     for_operator = any(command in error.hint for command in OPERATORS)
     return type(error)(error.code, error.message) if for_operator else error
 

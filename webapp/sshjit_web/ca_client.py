@@ -267,7 +267,8 @@ def opened(answer: Answer) -> bytes:
     if answer.type != "error":
         raise _nonsense("it is neither good nor an error")
     error = read_answer(ca_protocol.ErrorReply, body)
-    raise FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)
+    refusal = FAMILIES.get(error.family, Failed)(error.code, error.message, hint=error.hint)
+    raise refusal.again_after(error.retry_after)
 
 
 def _refuse_greeting(refusal: Answer) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import secrets
 
 from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
@@ -88,8 +89,8 @@ _TITLES_BY_CODE = {
 }
 LATER = ("busy", "too_fast")
 """Codes of errors after which the same may be sent again soon."""
-RETRY_AFTER = "5"
-"""Seconds until then."""
+SOON = 2, 8
+"""Seconds until then, least and most, where nobody knows better; for each another, so that not all come at once."""
 REFERENCE = "Ssh-Jit-Reference"
 """The header that carries a failure's id to programs."""
 RETRY = 10
@@ -191,17 +192,28 @@ def _wants_json() -> bool:
     return is_for_programs(request.path)
 
 
-def document(error: SshJitError) -> dict[str, str]:
+def document(error: SshJitError) -> dict[str, str | int]:
     """The error as JSON says it."""
-    return {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
+    known = {"family": error.family, "code": error.code, "message": error.message, "hint": error.hint}
+    return {**known, **({"retry_after": error.retry_after} if error.retry_after else {})}
+
+
+def retry_after(error: SshJitError) -> int:
+    """Seconds after which the same may be sent again: as whoever refused it knows, or soon, each at another time."""
+    return error.retry_after or random.randint(*SOON)  # noqa: S311 - no secret: it spreads load
+
+
+def told_retry(error: SshJitError) -> str | None:
+    """``Retry-After``, of an error that says it."""
+    return str(retry_after(error)) if error.code in LATER or error.retry_after else None
 
 
 def for_program(error: SshJitError, number: str) -> tuple[list[tuple[str, str]], bytes]:
     """Headers and body of an error that a program reads; ``number`` is a failure's id."""
     body = json.dumps({"error": document(error)}, separators=(",", ":")).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    if error.code in LATER:
-        headers.append(("Retry-After", RETRY_AFTER))
+    if (seconds := told_retry(error)) is not None:
+        headers.append(("Retry-After", seconds))
     if number:
         headers.append((REFERENCE, number))
     return headers, body
@@ -234,4 +246,7 @@ def page(error: SshJitError, status: int) -> Response:
     once = request.endpoint == security.SIGN_IN_FAILED
     retry = RETRY if status == 503 and request.method == "GET" and not once else None
     shown = render_template("error.html", error=error, title=title, status=status, retry=retry, sign_in_failed=once)
-    return make_response(shown, status)
+    response = make_response(shown, status)
+    if (seconds := told_retry(error)) is not None:
+        response.headers["Retry-After"] = seconds
+    return response

@@ -124,7 +124,7 @@ class Gateway:
         status = errors.status_of(error)
         headers = [("Connection", "close")]
         if status in (429, 503):
-            headers.append(("Retry-After", errors.RETRY_AFTER))
+            headers.append(("Retry-After", str(errors.retry_after(error))))
         if errors.is_for_programs(head.path):
             return _json(status, {"error": errors.document(error)}, headers)
         text = f"{error}{f': {error.hint}' if error.hint else ''}\n".encode()

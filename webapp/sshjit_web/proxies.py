@@ -17,7 +17,7 @@ from sshjit.policy import networks as known_networks
 HEADER = "x-forwarded-for"
 MOST = 64
 """Networks that may be trusted."""
-_TOLD = "tell the operator: the proxy must add to it (proxy_set_header in nginx), and {} in web.toml names the proxies"
+_TOLD = "tell the operator: the proxy must add to it (proxy_set_header in nginx), and the setting {} counts them"
 FOR_PROXIES = ("/healthz", "/readyz")
 """Paths that proxies ask by themselves, for nobody."""
 

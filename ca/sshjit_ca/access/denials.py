@@ -25,9 +25,10 @@ def refuse_early(context: Context, login: Login, pending: PendingGrant) -> None:
         return
     for denied in _denied_lately(context, login, pause):
         if _same(denied, pending):
-            left = durations.show((denied.closed or 0) + pause - context.now)
-            text = f"request {denied.id} for the same was denied lately; ask again in {left}"
-            raise Refused("denied_lately", text, hint=f"what the approver wrote: ssh-jit show {denied.id}")
+            left = (denied.closed or 0) + pause - context.now
+            text = f"request {denied.id} for the same was denied lately; ask again in {durations.show(left)}"
+            error = Refused("denied_lately", text, hint=f"what the approver wrote: ssh-jit show {denied.id}")
+            raise error.again_after(left)
 
 
 def _denied_lately(context: Context, login: Login, pause: int) -> list[Request]:

@@ -61,8 +61,9 @@ def refuse_flood(context: Context, login: Login) -> None:
         return
     lately = sorted(time for asked in own for time in _lately(context, asked))
     if len(lately) >= most:
-        again = durations.show(lately[-most] + HOUR - context.now)
-        raise Refused("too_many", f"you made {most} requests within the last hour", hint=f"ask again in {again}")
+        left = lately[-most] + HOUR - context.now
+        text = f"you made {most} requests within the last hour"
+        raise Refused("too_many", text, hint=f"ask again in {durations.show(left)}").again_after(left)
 
 
 def _lately(context: Context, asked: Sequence[str]) -> Iterator[int]:

@@ -104,7 +104,8 @@ class ProviderKeys:
             now = self._monotonic()
             seconds = self._wait(network, now) or self._networks.take(network, now)
         if seconds:
-            raise Failed("busy", f"too many sign-ins by {self._name} at once", hint=f"try again in {seconds} s")
+            error = Failed("busy", f"too many sign-ins by {self._name} at once", hint=f"try again in {seconds} s")
+            raise error.again_after(seconds)
         yield
         with self._counting:
             self._rates.take("", self._monotonic())

@@ -167,7 +167,8 @@ def write(origin: Origin, answer: Answer) -> bytes:
     """The frame that answers a question."""
     body: m.Reply | m.ErrorReply
     if isinstance(answer, SshJitError):
-        kind, body = b"error", m.ErrorReply(answer.family, answer.code, answer.message, answer.hint)
+        reply = m.ErrorReply(answer.family, answer.code, answer.message, answer.hint, answer.retry_after)
+        kind, body = b"error", reply
     else:
         kind, body = b"ok", answer
     text = _text(body, origin.version)

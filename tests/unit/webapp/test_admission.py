@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from sshjit.errors import Failed, Refused
 from sshjit.rates import MOST, Rates
-from sshjit_web import errors
+from sshjit_ca.service import frames
+from sshjit_web import ca_client, errors
 from sshjit_web.gateway import Head
-from sshjit_web.server import threads
+from sshjit_web.server import bodies, threads
 from sshjit_web.server.admission import Admission
 from sshjit_web.server.threads import Threads
-from tests.support.in_process_ca import FrontEnd
+from tests.support.in_process_ca import FrontEnd, named
+from tests.support.installation import ALICE
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -127,14 +129,71 @@ def test_nobody_is_taken_who_would_wait_longer_than_those_before_did(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("code", "later"), [("busy", "5"), ("too_fast", "5"), ("denied_lately", None), ("ca_down", None)]
+    ("code", "seconds", "told"),
+    [
+        ("busy", 0, range(2, 9)),
+        ("busy", 17, [17]),
+        ("too_fast", 3, [3]),
+        ("denied_lately", 600, [600]),
+        ("too_many", 3000, [3000]),
+        ("too_many_waiting", 0, []),
+        ("ca_down", 0, []),
+    ],
 )
-def test_who_may_try_again_soon_is_told_when(world: FrontEnd, code: str, later: str | None) -> None:
-    with world.app.test_request_context("/api/v1/requests", base_url=world.origin):
-        error = Failed(code, "x") if code in {"busy", "ca_down"} else Refused(code, "x")
-        answer = errors._json(error, errors.status_of(error))
-    assert answer.headers.get("Retry-After") == later
-    assert answer.status_code == (503 if isinstance(error, Failed) else 429)
+def test_who_may_try_again_is_told_when(world: FrontEnd, code: str, seconds: int, told: Sequence[int]) -> None:
+    """On pages and in JSON: as whoever refused it knows, or soon; and nothing where nobody can know."""
+    error = (Failed if code in {"busy", "ca_down"} else Refused)(code, "x").again_after(seconds)
+    for path, made in (("/api/v1/requests", errors._json), ("/requests", errors.page)):
+        with world.app.test_request_context(path, base_url=world.origin):
+            answer = made(error, errors.status_of(error))
+        assert answer.status_code == (503 if isinstance(error, Failed) else 429)
+        shown = answer.headers.get("Retry-After")
+        assert (shown is None and not told) or int(shown) in told
+
+
+def test_the_time_that_a_rate_tells_is_when_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Time()
+    admission = Admission(7, 0, "session", clock)
+    for _ in range(7):
+        admission.admit(head("192.0.2.7"))
+    with pytest.raises(Refused) as error:
+        admission.admit(head("192.0.2.7"))
+    assert error.value.retry_after == 9
+    clock.now = 8.0
+    refused(admission, head("192.0.2.7"))
+    clock.now = 9.0
+    admission.admit(head("192.0.2.7"))
+
+
+def test_those_who_find_no_room_do_not_come_again_together() -> None:
+    for made, least, most in ((lambda: threads.busy(3.0), 2, 12), (bodies._busy, 5, 15), (bodies._too_many, 5, 15)):
+        told = [made().retry_after for _ in range(300)]
+        assert (min(told) >= least, max(told) <= most) == (True, True)
+        assert len(set(told)) > 5
+
+
+def test_what_the_ca_says_of_when_reaches_whoever_asked(world: FrontEnd) -> None:
+    """As JSON and as a header: the second one within a minute of a provider that has one a minute."""
+    for keys in world.ca.context.published.values():
+        keys._rates.most = 1
+    answers = []
+    for _ in range(2):
+        sent = world.ca.native_message(named(ALICE))
+        body = {name: getattr(sent, name) for name in ("provider", "id_token", "key", "salt", "signature")}
+        answers.append(world.stranger().post("/api/v1/login", json=body))
+    assert [answer.status_code for answer in answers] == [201, 503], answers[0].text
+    told = answers[1].get_json()["error"]
+    assert (told["code"], 59 <= told["retry_after"] <= 61) == ("busy", True)
+    assert answers[1].headers["Retry-After"] == str(told["retry_after"])
+
+
+@pytest.mark.parametrize(("version", "seconds"), [(1, 0), (2, 17)])
+def test_the_cas_socket_carries_it_to_whoever_knows_it(version: int, seconds: int) -> None:
+    frame = frames.write(frames.Origin(1, version), Failed("busy", "x").again_after(17))
+    answer = ca_client.read_answer(ca_client.Answer, frame[frames.HEADER :])
+    with pytest.raises(Failed) as error:
+        ca_client._opened(answer)
+    assert error.value.retry_after == seconds
 
 
 def _wait(event: threading.Event) -> None:

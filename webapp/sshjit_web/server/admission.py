@@ -51,4 +51,4 @@ class Admission:
 
 def _too_fast(whose: str, seconds: int) -> Refused:
     text = f"too many requests from this {whose} within a minute"
-    return Refused("too_fast", text, hint=f"try again in {seconds} s")
+    return Refused("too_fast", text, hint=f"try again in {seconds} s").again_after(seconds)

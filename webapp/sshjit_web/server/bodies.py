@@ -8,6 +8,7 @@ it out.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -156,8 +157,14 @@ def _too_slow() -> Invalid:
 
 
 def _too_many() -> Refused:
-    return Refused("too_many", "too many unfinished requests come from this address", hint="send fewer at a time")
+    error = Refused("too_many", "too many unfinished requests come from this address", hint="send fewer at a time")
+    return error.again_after(_soon())
 
 
 def _busy() -> Failed:
-    return Failed("busy", "the front end has too much to do", hint="try again in a few seconds")
+    return Failed("busy", "the front end has too much to do", hint="try again in a few seconds").again_after(_soon())
+
+
+def _soon() -> int:
+    """Seconds until those that are unfinished now are over; for each another, so that they do not come together."""
+    return round(BODY_TIME) // 2 + random.randint(0, round(BODY_TIME))  # noqa: S311 - no secret: it spreads load

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import random
 import threading
 import time
 from collections import deque
@@ -29,6 +31,8 @@ SHED = 3.0
 wait already get an answer, instead of nobody in time."""
 WAIT_TIME = 10.0
 """Seconds after which a request that waited is refused: whoever asked has given up, or soon will."""
+LEAST, SPREAD = 2, 4
+"""Seconds after which somebody who found no room may come again, and the random share on top."""
 END_TIME = 20.0
 """Seconds that jobs under way have when the program ends."""
 
@@ -59,7 +63,7 @@ class Job:
     def expire(self) -> None:
         """On the loop: its turn did not come in time."""
         if self.take():
-            self.refuse(busy())
+            self.refuse(busy(WAIT_TIME))
             self.end()
 
     def end(self) -> None:
@@ -117,7 +121,7 @@ class Threads:
         """
         assert self._loop is not None  # noqa: S101 - start() came before
         if self._unfinished >= self._number * (1 + WAITING) or (self.all_busy and self._waited >= SHED):
-            raise busy()
+            raise busy(self._waited)
         job = Job(work, refuse, self._loop.create_future(), time.monotonic())
         if self.all_busy:
             timer = self._loop.call_later(WAIT_TIME, job.expire)
@@ -172,6 +176,11 @@ class Threads:
             job.end()
 
 
-def busy() -> Failed:
-    """The error of a request that finds no room."""
-    return Failed("busy", "the front end has too much to do", hint="try again in a few seconds")
+def busy(waited: float) -> Failed:
+    """The error of a request that finds no room. ``waited``: seconds that others waited for theirs.
+
+    Who comes again then meets those who wait now no more; who is told at the same time comes at another.
+    """
+    seconds = random.randint(LEAST, LEAST + 2 * math.ceil(waited) + SPREAD)  # noqa: S311 - no secret: it spreads load
+    text = "the front end has too much to do"
+    return Failed("busy", text, hint=f"try again in {seconds} s").again_after(seconds)
