@@ -3,7 +3,7 @@
 python := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-metrics test-witnesses test-openapi check lab bench faults soak fuzz release deb clean lock
+.PHONY: help setup demo test test-install test-providers test-matrix test-stories test-releases test-release-tool test-clients test-metrics test-witnesses test-openapi test-traces check lab bench faults soak fuzz release deb clean lock
 
 help: ## show this list
 	@printf '\n  ssh-jit  short-lived SSH certificates, asked for when they are needed\n\n'
@@ -59,6 +59,10 @@ test-witnesses: setup ## have litewitness sign the log's heads, which it builds:
 test-openapi: setup ## try docs/openapi.json on a live installation by schemathesis, which it installs: needs the network
 	@$(python) -m tests.openapi.install
 	@exec $(python) -m pytest -q tests/openapi
+
+test-traces: setup ## the front end's spans at the OpenTelemetry Collector, which it builds: needs Go and the network
+	@$(python) -m tests.traces.install
+	@exec $(python) -m pytest -q tests/traces
 
 check: setup ## ruff, format, mypy --strict and the unit tests that start no servers: about a minute
 	@$(python) -m ruff check

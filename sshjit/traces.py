@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 HEADER = "traceparent"
 BYTES = 16
-_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.{0,200})?")
+_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.{0,200})?")
 _TRACE = re.compile(r"[0-9a-f]{32}")
 LONGEST = 300
 """Letters of the header that are looked at."""
@@ -23,6 +23,12 @@ def parse(header: str | None) -> str:
     """The trace id of a header ``traceparent``; empty if there is none, or it is not well formed."""
     match = _PARENT.fullmatch((header or "")[:LONGEST].strip())
     return match[1] if match else ""
+
+
+def parse_span(header: str | None) -> str:
+    """The id of the span that asks, in the same header; empty as with ``parse``."""
+    match = _PARENT.fullmatch((header or "")[:LONGEST].strip())
+    return match[2] if match else ""
 
 
 def is_trace(text: str) -> bool:

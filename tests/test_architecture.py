@@ -32,7 +32,10 @@ MAY_IMPORT = {
     "sshjit_client": {"sshjit"},
     "sshjit_host": set[str](),
 }
-EXTRAS = {"sshjit_ca": ("ca", "hsm", "postgres", "report", "calendar", "fleet"), "sshjit_web": ("web", "postgres")}
+EXTRAS = {
+    "sshjit_ca": ("ca", "hsm", "postgres", "report", "calendar", "fleet"),
+    "sshjit_web": ("web", "postgres", "traces"),
+}
 """The extras of pyproject.toml whose packages a program may import."""
 CARRIED = {"flask": {"werkzeug", "jinja2", "markupsafe"}, "icalendar": {"dateutil"}, "cryptography": {"bcrypt"}}
 """What comes with a package and is part of how it is used."""
@@ -72,7 +75,7 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
         ("worker",),
         ("listener",),
         ("app", "server"),
-        ("api", "metrics", "pages", "public", "template_filters", "wsgi_middleware"),
+        ("api", "metrics", "pages", "public", "spans", "template_filters", "wsgi_middleware"),
         ("gateway",),
         ("auth", "notify"),
         ("errors",),

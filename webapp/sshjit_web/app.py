@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask, g
 
 from sshjit import durations
-from sshjit.errors import Failed
+from sshjit.errors import Failed, Invalid
 from sshjit_web import api, auth, errors, pages, public, security, security_txt, services, template_filters
 from sshjit_web import config as configuration
 from sshjit_web.banner import BannerCache
@@ -106,11 +106,29 @@ def from_config(config: WebConfig, *, serving: bool = False) -> Flask:
         told = Path(config.security_txt)
         reports = security_txt.parse(configuration.read_trusted(told), told.name)
     ca = CaClient(*map(Path, config.ca_socket), keep=config.threads)
+    asked: Authority = ca
+    if config.traces is not None:
+        asked = _traced(ca)
     store = Store(open_engine(config.database))
     if serving:
         ca.follow()
         _remember(ca, SharedMemory(store), key)
-    return create_app(config, ca, store, parties, key=key, clock=time.time, reports=reports)
+    return create_app(config, asked, store, parties, key=key, clock=time.time, reports=reports)
+
+
+def _traced(ca: CaClient) -> Authority:
+    """The CA, whose answers are noted for spans.
+
+    Raises:
+        Invalid: ``no_traces``.
+
+    """
+    try:
+        from sshjit_web.spans import TracedAuthority  # noqa: PLC0415 - whoever has no spans does without it
+    except ImportError:
+        text = "`traces` is set, and OpenTelemetry is not installed"
+        raise Invalid("no_traces", text, hint="install ssh-jit[traces] of this release, or leave it out") from None
+    return TracedAuthority(ca)
 
 
 def _remember(ca: CaClient, memory: SharedMemory, key: bytes) -> None:

@@ -89,6 +89,8 @@ class WebConfig:
     """The same of one session or token."""
     metrics: str | None = None
     """Where Prometheus reads, ``127.0.0.1:9464``; ``None``: nowhere."""
+    traces: str | None = None
+    """The OTLP/HTTP address of the collector of spans; ``None``: there are none."""
     notify: NotifyConfig | None = None
     """Who is told of what, by which way; ``None``: nobody is told anything."""
 
@@ -104,6 +106,8 @@ class WebConfig:
             raise Invalid("bad_config", "threads must be 1 to 256")
         self._check_sessions()
         self._check_proxies()
+        if self.traces is not None:
+            names.url(self.traces, plain_http=True)
         if self.metrics is not None:
             names.address(self.metrics_address[0])
             names.port(self.metrics_address[1])

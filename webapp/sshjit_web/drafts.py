@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, insert, select
 
 from sshjit_web.schema import DRAFTS
-from sshjit_web.store import Guard, Store, digest
+from sshjit_web.store import Store, digest
 
 LIFETIME = 1800
 """Seconds for which a draft is kept: a person may take a third of it at the provider, and begin again."""
@@ -85,8 +85,7 @@ class Drafts:
             DRAFTS.c.browser_hash == digest(browser),
             DRAFTS.c.expires > now,
         )
-        with Guard(), self._store.engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
+        row = self._store.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             return None
         view_args, fields = json.loads(row.content)

@@ -74,8 +74,8 @@ class Gateway:
     def __init__(self, ca_cache: CaCache, *, https: bool, oldest: int = versions.OLDEST) -> None:
         self._oldest = oldest
         self.ca_cache = ca_cache
-        self.observe: Callable[[Head, int, float], None] | None = None
-        """Gets every answer's status and the seconds that it took, if somebody counts them."""
+        self.observers: list[Callable[[Head, int, float], None]] = []
+        """Get every answer's status and the seconds that it took."""
         self._headers = [*_HEADERS, _HSTS] if https else _HEADERS
         self._routes: Mapping[tuple[str, str], Callable[[Head], Answer | None]] = {
             ("GET", "/healthz"): _alive,
@@ -109,8 +109,8 @@ class Gateway:
         The path in ASCII and cut, so that nobody forges lines with it.
         """
         seconds = time.perf_counter() - head.started
-        if self.observe is not None:
-            self.observe(head, status, seconds)
+        for observe in self.observers:
+            observe(head, status, seconds)
         path, took = ascii(head.path[:200]), seconds * 1000
         fields = {"address": head.address, "method": head.method, "path": head.path[:200], "status": status}
         fields |= {"milliseconds": round(took, 1), "trace": head.trace}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from itertools import accumulate
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -25,6 +26,18 @@ _TIMES = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 _KINDS = ("api", "bundle", "host", "log", "auth", "static", "healthz", "readyz")
 _METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
 _log = logging.getLogger(__name__)
+
+
+class SpanCounts(Protocol):
+    """What is counted of spans (``spans.py``)."""
+
+    @property
+    def sent(self) -> int:
+        """Requests whose spans the collector has."""
+
+    @property
+    def dropped(self) -> int:
+        """Requests whose spans it never gets."""
 
 
 class Metrics:
@@ -49,6 +62,10 @@ class Metrics:
         """A request was answered."""
         self._requests.labels(kind_of(head.path), method_of(head.method), str(status)).observe(seconds)
 
+    def add_spans(self, spans: SpanCounts) -> None:
+        """Tells how many requests' spans were sent and dropped."""
+        self.registry.register(_SpanMetrics(spans))
+
     def listen(self, address: str, port: int) -> None:
         """Answers Prometheus, in threads, until the process ends.
 
@@ -72,6 +89,18 @@ def kind_of(path: str) -> str:
 def method_of(method: str) -> str:
     """The method, if it is one that we know."""
     return method if method in _METHODS else "other"
+
+
+class _SpanMetrics(Collector):
+    def __init__(self, spans: SpanCounts) -> None:
+        self._spans = spans
+
+    def collect(self) -> Iterable[Metric]:
+        text = "Requests whose spans the collector has, or never gets."
+        counted = CounterMetricFamily("ssh_jit_web_spans", text, labels=["outcome"])
+        counted.add_metric(["sent"], self._spans.sent)
+        counted.add_metric(["dropped"], self._spans.dropped)
+        yield counted
 
 
 class CaMetrics(Collector):

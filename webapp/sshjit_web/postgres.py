@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import psycopg
@@ -65,9 +65,14 @@ class Silence:
 _SILENT = "the database does not answer"
 
 
-def guard(engine: Engine, seconds: float) -> None:
-    """Has an engine make connections on which no answer is waited for longer than ``seconds``."""
+def guard(engine: Engine, seconds: float, pinged: Callable[[], bool] = lambda: True) -> None:
+    """Has an engine make connections on which no answer is waited for longer than ``seconds``.
+
+    ``pinged``: whether whoever takes a connection now wants it tried first.
+    """
     silence = Silence(seconds)
+    ping = engine.dialect.do_ping
+    engine.dialect.do_ping = lambda connection: not pinged() or ping(connection)  # type: ignore[method-assign]
 
     class Bounded(psycopg.Connection[Any]):
         def wait(self, gen: Generator[Any, Any, RV], *args: Any, **named: Any) -> RV:

@@ -19,7 +19,7 @@ from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import Failed, SshJitError
 from sshjit_web.ca_client import CaClient, log_size
 from sshjit_web.schema import KEPT
-from sshjit_web.store import Guard, Store
+from sshjit_web.store import Store
 
 LOG = logging.getLogger(__name__)
 LOOK = 5.0
@@ -50,8 +50,8 @@ class SharedMemory:
         self._keep(_CHECKPOINT, log_size(note), note)
 
     def _read(self, name: str) -> str | None:
-        with Guard(), self._store.engine.connect() as connection:
-            return connection.execute(select(KEPT.c.content).where(KEPT.c.name == name)).scalar_one_or_none()
+        query = select(KEPT.c.content).where(KEPT.c.name == name)
+        return self._store.read(lambda connection: connection.execute(query).scalar_one_or_none())
 
     def _keep(self, name: str, number: int, content: str) -> None:
         dialect = sqlite if self._store.engine.dialect.name == "sqlite" else postgresql

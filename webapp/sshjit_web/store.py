@@ -10,9 +10,9 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -28,13 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from sshjit.errors import Failed
 from sshjit_web.schema import DRAFTS, SESSIONS, SIGN_INS
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 Kind = Literal["page", "api"]
 """A session is a browser's (``page``) or a command line's (``api``); neither token works at the other's door."""
 ENDED = "ended"
@@ -63,6 +64,10 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # A question alone needs no transaction, which is two round trips on PostgreSQL.
+        self._asking = (
+            engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._swept = 0
         self._sweeping = threading.Lock()
         self._unwritten = True
@@ -91,8 +96,7 @@ class Store:
         if idle is not None:
             # An older front end beside this one writes no use.
             query = query.where(or_(SESSIONS.c.seen > now - idle, SESSIONS.c.created > now - idle))
-        with Guard(), self._engine.connect() as connection:
-            return connection.execute(query).scalar_one_or_none()
+        return self.read(lambda connection: connection.execute(query).scalar_one_or_none())
 
     def use_session(self, token: str, *, now: int) -> None:
         """The session of ``token`` is used now."""
@@ -102,17 +106,16 @@ class Store:
     def end_idle_sessions(self, kind: Kind, *, now: int, idle: int) -> None:
         """Sessions unused for ``idle`` seconds work no more; their logins are remembered as with ``end_session``."""
         unused = (SESSIONS.c.kind == kind, SESSIONS.c.seen <= now - idle, SESSIONS.c.created <= now - idle)
-        with Guard(), self._engine.connect() as connection:
-            if connection.execute(select(SESSIONS.c.login_id).where(*unused).limit(1)).one_or_none() is None:
-                return
+        some = select(SESSIONS.c.login_id).where(*unused).limit(1)
+        if self.read(lambda connection: connection.execute(some).one_or_none()) is None:
+            return
         with self.writing() as connection:
             connection.execute(update(SESSIONS).where(*unused).values(kind=ENDED))
 
     def last_uses(self, login_ids: Iterable[str]) -> dict[str, int]:
         """When the session of each of these logins was used last, of those that have one."""
         query = select(SESSIONS.c.login_id, SESSIONS.c.seen).where(SESSIONS.c.login_id.in_(list(login_ids)))
-        with Guard(), self._engine.connect() as connection:
-            return {row.login_id: row.seen for row in connection.execute(query)}
+        return self.read(lambda connection: {row.login_id: row.seen for row in connection.execute(query)})
 
     def drop_session(self, token: str) -> None:
         """Forgets ``token``; forgetting it twice is no error."""
@@ -128,8 +131,7 @@ class Store:
     def ended_sessions(self, *, now: int) -> tuple[str, ...]:
         """Logins that are over and that the CA may not know of, some at a time."""
         query = select(SESSIONS.c.login_id).where(SESSIONS.c.kind == ENDED, SESSIONS.c.expires > now).limit(AT_ONCE)
-        with Guard(), self._engine.connect() as connection:
-            return tuple(connection.execute(query).scalars())
+        return self.read(lambda connection: tuple(connection.execute(query).scalars()))
 
     def drop_login(self, login_id: str) -> None:
         """Forgets every token of a login that is over."""
@@ -149,8 +151,7 @@ class Store:
     def is_state_used(self, state: str) -> bool:
         """Whether a sign-in with this state got its answer before."""
         query = select(SIGN_INS.c.state_hash).where(SIGN_INS.c.state_hash == digest(state))
-        with Guard(), self._engine.connect() as connection:
-            return connection.execute(query).one_or_none() is not None
+        return self.read(lambda connection: connection.execute(query).one_or_none()) is not None
 
     def check(self) -> None:
         """Proves that the database answers, and takes what is written: as it did lately, or by a row that goes again.
@@ -159,8 +160,7 @@ class Store:
             Failed: ``database_down``.
 
         """
-        with Guard(), self._engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+        self.read(lambda connection: connection.execute(text("SELECT 1")))
         if self._unwritten or time.monotonic() - self._written >= WRITE_EVERY:
             try:
                 self._try_writing()
@@ -172,6 +172,21 @@ class Store:
         with self.writing() as connection:
             connection.execute(insert(SIGN_INS).values(row))
             connection.execute(delete(SIGN_INS).where(SIGN_INS.c.state_hash == ""))
+
+    def read(self, ask: Callable[[Connection], T]) -> T:
+        """What ``ask`` reads by a connection, in one round trip; it only reads, since it may be asked twice.
+
+        A connection that broke while nobody used it, as all do when the server restarts, is found out by that.
+        """
+        with Guard():
+            try:
+                with _unpinged(self._asking) as connection:
+                    return ask(connection)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            with self._asking.connect() as connection:
+                return ask(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -230,6 +245,23 @@ MIGRATION = 60.0
 """The same while the schema is brought up to date."""
 
 
+class _Ping(threading.local):
+    wanted = True
+
+
+_PING = _Ping()
+"""Whether this thread has a connection of the pool tried before it gets it."""
+
+
+def _unpinged(engine: Engine) -> Connection:
+    """A connection that may have broken while nobody used it."""
+    _PING.wanted = False
+    try:
+        return engine.connect()
+    finally:
+        _PING.wanted = True
+
+
 def open_engine(url: str, *, seconds: float = ANSWER) -> Engine:
     """An engine for ``url``; SQLite gets WAL and full synchronisation.
 
@@ -244,7 +276,7 @@ def open_engine(url: str, *, seconds: float = ANSWER) -> Engine:
     elif engine.dialect.driver == "psycopg":
         from sshjit_web import postgres  # noqa: PLC0415 - psycopg, which SQLite does without
 
-        postgres.guard(engine, seconds)
+        postgres.guard(engine, seconds, lambda: _PING.wanted)
     return engine
 
 

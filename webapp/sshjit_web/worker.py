@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from sshjit_web import app as application
 from sshjit_web import config, security, services, structured_log, supervised
@@ -20,6 +20,11 @@ from sshjit_web.server.admission import Admission
 from sshjit_web.server.api_calls import ApiCalls
 from sshjit_web.server.application import Application
 from sshjit_web.wsgi_middleware import Middleware
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from sshjit_web.spans import Spans
 
 PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``."""
@@ -35,6 +40,7 @@ def make() -> Application:
     app = application.from_config(settings, serving=True)
     outermost, have = cast("Middleware", app.wsgi_app), services.of(app)
     gateway = outermost.gateway
+    spans = None if settings.traces is None else _trace(settings.traces, app, outermost)
     gc.collect()
     gc.freeze()  # what is there now stays: looking through it again and again would hold up every thread
     made = Application(
@@ -45,21 +51,36 @@ def make() -> Application:
         admission=Admission(settings.rate_address, settings.rate_session, security.Cookies(settings).session),
         ca_cache=gateway.ca_cache,
         supervisor=started_by,
-        api_calls=ApiCalls(have.sessions, cast("CaClient", have.ca)),
+        # Views note what they ask the CA, for spans; what is answered without one does not.
+        api_calls=ApiCalls(have.sessions, cast("CaClient", have.ca)) if spans is None else None,
     )
     if settings.metrics is not None:
-        _count(settings, gateway, made)
+        _count(settings, gateway, made, spans)
     return made
 
 
-def _count(settings: WebConfig, gateway: Gateway, made: Application) -> None:
+def _trace(collector: str, app: Flask, outermost: Middleware) -> Spans:
+    """Tells a collector of each request."""
+    from sshjit_web import spans  # noqa: PLC0415 - whoever has no spans does without it
+
+    sender = spans.Spans(collector)
+    sender.start()
+    spans.note_routes(app)
+    outermost.inner = spans.recorded(outermost.inner)
+    outermost.gateway.observers.append(sender.observe)
+    return sender
+
+
+def _count(settings: WebConfig, gateway: Gateway, made: Application, spans: Spans | None) -> None:
     """Counts, and tells Prometheus, at an address of its own."""
     from sshjit_web.metrics import Metrics  # noqa: PLC0415 - whoever does not count does without it
 
     ca = CaClient(*map(Path, settings.ca_socket), keep=1)
     counted = Metrics(ca, lambda: made.unfinished)
+    if spans is not None:
+        counted.add_spans(spans)
     counted.listen(*settings.metrics_address)
-    gateway.observe = counted.observe
+    gateway.observers.append(counted.observe)
 
 
 def _end_with_parent() -> None:

@@ -67,13 +67,25 @@ def _refuse_begun(conf: Config) -> None:
     """Refuses where a CA has started: its keys are known, and what is missing of them is to be put back.
 
     Raises:
-        Invalid: ``already_made``.
+        Invalid: ``already_made``; ``second_ca``, where this home has nothing of the CA in its database.
 
     """
     pinned = PinnedCheckpoint(conf.home)
+    if _is_second(conf) and _entries(conf):
+        text = f"this database has the log of a CA that has started, and {conf.home} has none of its keys"
+        raise Invalid("second_ca", text, hint=_SECOND.format(home=conf.home))
     if pinned.checkpoint_file.exists() or _entries(conf):  # an epoch alone is of a start that broke off
         text = f"{conf.home} already contains keys of a CA that has started"
         raise Invalid("already_made", text, hint="nothing was changed; ssh-jit-ca doctor says what is missing")
+
+
+def _is_second(conf: Config) -> bool:
+    """Whether this may be another CA of a database that several use: nothing of a first one is here."""
+    here = PinnedCheckpoint(conf.home).checkpoint_file.exists() or (conf.home / "keys").exists()
+    return not here and sqlite_file(conf.database) is None
+
+
+_SECOND = "for a CA that stands by, copy `keys` and `invitation-secret` of the first one's home into {home}"
 
 
 def _entries(conf: Config) -> int:
@@ -149,28 +161,40 @@ def _init(_: Config | None, options: argparse.Namespace) -> int:
     owner.begin_home(conf.home, user)
     owner.require_reach(options.config)
     conf = config.load(options.config)
-    _say_keys(conf, options, in_safe, repeated=own)
+    second = _say_keys(conf, options, in_safe, repeated=own)
     if own:
-        print(settings.last_steps(conf.front_end, with_web=options.with_web))
+        after = _SECOND_STEPS.format(home=conf.home, user=conf.home.owner())
+        print(after if second else settings.last_steps(conf.front_end, with_web=options.with_web))
     return 0
 
 
-def _say_keys(conf: Config, options: argparse.Namespace, in_safe: PublicKey | None, *, repeated: bool) -> None:
-    """Makes the keys and prints them; where it may be repeated, those that are there are no error."""
+_SECOND_STEPS = """
+Next, as root, for a CA that stands by (ca1: the machine of the first one):
+  scp -rp ca1:{home}/keys ca1:{home}/invitation-secret {home}/
+  chown -R {user}: {home}
+  systemctl enable --now ssh-jit-ca"""
+
+
+def _say_keys(conf: Config, options: argparse.Namespace, in_safe: PublicKey | None, *, repeated: bool) -> bool:
+    """Makes the keys and prints them; where it may be repeated, those that are there are no error.
+
+    Whether this is a second CA's home, which gets its keys from the first one's.
+    """
     try:
         fingerprints = _make_keys(conf, options, in_safe)
     except Invalid as error:
-        if not repeated or error.code != "already_made":
+        if not repeated or error.code not in {"already_made", "second_ca"}:
             raise
         if in_safe is not None:
             hint = f"ssh-jit-ca keys add user_ca --recovery-key {options.recovery_key}"
             raise Invalid("already_made", "the CA does not know this recovery key", hint=hint) from None
         print(f"\n{error.message}")
-        return
+        return error.code == "second_ca"
     print(cli_show.fields([("installation", conf.installation), *fingerprints.items()]))
     if in_safe is not None:
         print(f"\nrecovery key: {in_safe.fingerprint}\n{recovery.IN_THE_SAFE}")
     print(f"\nLaptops and hosts pin the bundle key: {fingerprints['bundle']}")
+    return False
 
 
 def _make_keys(conf: Config, options: argparse.Namespace, in_safe: PublicKey | None) -> dict[str, str]:

@@ -141,7 +141,7 @@ def side(folder: Path, issuers: dict[str, Issuer], *, on_loop: bool, admission: 
             api_calls=calls,
         )
         one = Side(world, made, on_loop)
-        outermost.gateway.observe = lambda head, status, _: one.seen.append((head.method, head.path, status))
+        outermost.gateway.observers.append(lambda head, status, _: one.seen.append((head.method, head.path, status)))
         one.alice, one.bob = CommandLine(world, ALICE), CommandLine(world, BOB)
         yield one
 

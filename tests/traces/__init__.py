@@ -1,0 +1,1 @@
+"""Spans at the OpenTelemetry Collector: ``make test-traces``."""
