@@ -38,7 +38,7 @@ class Collector:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [HOME / "otelcol", "--config", f"file:{self._folder}/otelcol.yaml"]
+        command: list[str | Path] = [HOME / "otelcol", "--config", f"file:{self._folder}/otelcol.yaml"]
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out)
         wait_until(lambda: self.text().count("Everything is ready") > 0)

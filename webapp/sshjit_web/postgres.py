@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 RV = TypeVar("RV")
 PAUSE = 1.0
@@ -72,7 +73,11 @@ def guard(engine: Engine, seconds: float, pinged: Callable[[], bool] = lambda: T
     """
     silence = Silence(seconds)
     ping = engine.dialect.do_ping
-    engine.dialect.do_ping = lambda connection: not pinged() or ping(connection)  # type: ignore[method-assign]
+
+    def try_first(dbapi_connection: DBAPIConnection) -> bool:
+        return not pinged() or ping(dbapi_connection)
+
+    engine.dialect.do_ping = try_first  # type: ignore[method-assign]
 
     class Bounded(psycopg.Connection[Any]):
         def wait(self, gen: Generator[Any, Any, RV], *args: Any, **named: Any) -> RV:

@@ -195,7 +195,10 @@ class Spans:
     def _spans(self, answered: Answered) -> Iterator[ReadableSpan]:
         trace, record = int(answered.trace, 16), answered.record
         mine = _context(trace, os.urandom(8).hex())
-        known = {"http.request.method": answered.method, "http.response.status_code": answered.status}
+        known: dict[str, str | int] = {
+            "http.request.method": answered.method,
+            "http.response.status_code": answered.status,
+        }
         yield ReadableSpan(
             f"{answered.method} {record.route}".rstrip(),
             context=mine,

@@ -12,6 +12,7 @@ from sshjit.errors import Failed, Refused
 from sshjit.rates import MOST, Rates
 from sshjit_ca.service import frames
 from sshjit_web import ca_client, errors
+from sshjit_web.ca_socket import Answer
 from sshjit_web.gateway import Head
 from sshjit_web.server import bodies, threads
 from sshjit_web.server.admission import Admission
@@ -148,7 +149,7 @@ def test_who_may_try_again_is_told_when(world: FrontEnd, code: str, seconds: int
             answer = made(error, errors.status_of(error))
         assert answer.status_code == (503 if isinstance(error, Failed) else 429)
         shown = answer.headers.get("Retry-After")
-        assert (shown is None and not told) or int(shown) in told
+        assert not told if shown is None else int(shown) in told
 
 
 def test_the_time_that_a_rate_tells_is_when_it_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +191,7 @@ def test_what_the_ca_says_of_when_reaches_whoever_asked(world: FrontEnd) -> None
 @pytest.mark.parametrize(("version", "seconds"), [(1, 0), (2, 17)])
 def test_the_cas_socket_carries_it_to_whoever_knows_it(version: int, seconds: int) -> None:
     frame = frames.write(frames.Origin(1, version), Failed("busy", "x").again_after(17))
-    answer = ca_client.read_answer(ca_client.Answer, frame[frames.HEADER :])
+    answer = ca_client.read_answer(Answer, frame[frames.HEADER :])
     with pytest.raises(Failed) as error:
         ca_client._opened(answer)
     assert error.value.retry_after == seconds

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,20 @@ def store(server: Postgres) -> Iterator[Store]:
 def trips(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> int:
     """How often an answer of the server is waited for."""
     waited: list[int] = []
-    check = postgres.Silence.check
-    monkeypatch.setattr(postgres.Silence, "check", lambda self: waited.append(1) or check(self))
+    bounded = postgres._bounded
+
+    def counted(*given: Any) -> Generator[Any, Any, Any]:
+        """What is done without the server, as setting ``autocommit``, waits for nothing."""
+        steps = bounded(*given)
+        try:
+            wanted = next(steps)
+            waited.append(1)
+            while True:
+                wanted = steps.send((yield wanted))
+        except StopIteration as done:
+            return done.value
+
+    monkeypatch.setattr(postgres, "_bounded", counted)
     act()
     monkeypatch.undo()
     return len(waited)
@@ -74,16 +87,17 @@ def in_parallel(store: Store, number: int) -> None:
 def test_after_a_restart_of_the_server_nobody_hears_of_it(store: Store, server: Postgres, first: str) -> None:
     """Every connection of the pool is broken, and whoever comes first, with whatever, gets an answer."""
     in_parallel(store, 4)
+    done: list[str] = []
     server.stop()
     server.start()
     acts: dict[str, Callable[[], object]] = {
         "read": lambda: store.find_session("token", "page", now=NOW),
         "write": lambda: store.use_session("token", now=NOW + 1),
-        "draft": lambda: Drafts(store).keep("draft", "browser", Draft("pages.ask", {}, ()), now=NOW),
+        "draft": lambda: Drafts(store).keep(f"draft-{len(done)}", "browser", Draft("pages.ask", {}, ()), now=NOW),
     }
-    acts[first]()
-    for act in acts.values():
-        act()
+    for name in (first, *acts):
+        acts[name]()
+        done.append(name)
     in_parallel(store, 4)
     assert store.find_session("token", "page", now=NOW) == "login-1"
 

@@ -102,7 +102,7 @@ def assert_clean(world: FrontEnd, error: SshJitError, place: str = "") -> None:
         shown = errors.page(error, errors.status_of(error)).get_data(as_text=True)
         # What stands around it is the same for every error.
         plain = errors.page(Invalid("x", "x"), 400).get_data(as_text=True)
-        told = " ".join((*errors.document(error).values(), help_for(error).text))
+        told = " ".join((*map(str, errors.document(error).values()), help_for(error).text))
     assert not SECRETS.search(told), (place, told)
     assert len(SECRETS.findall(shown)) == len(SECRETS.findall(plain)), (place, shown)
 
