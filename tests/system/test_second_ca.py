@@ -65,7 +65,7 @@ def test_a_second_machine_stands_by_and_takes_over(first: tuple[Installation, Ca
             "/opt/ssh-jit/bin/ssh-jit-ca", f"{sys.executable} -m sshjit_ca --config {etc}/ca.toml"
         )
         command = command.replace("chown -R ssh-jit-ca:", f"chown -R {user}:")
-        if "venv" in command or " pip " in f" {command.replace('/', ' ')}":
+        if " -m venv " in typed or "/pip " in typed:
             continue  # this program is installed already
         if command.startswith("systemctl"):
             break

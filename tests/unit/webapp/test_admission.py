@@ -193,7 +193,7 @@ def test_the_cas_socket_carries_it_to_whoever_knows_it(version: int, seconds: in
     frame = frames.write(frames.Origin(1, version), Failed("busy", "x").again_after(17))
     answer = ca_client.read_answer(Answer, frame[frames.HEADER :])
     with pytest.raises(Failed) as error:
-        ca_client._opened(answer)
+        ca_client.opened(answer)
     assert error.value.retry_after == seconds
 
 

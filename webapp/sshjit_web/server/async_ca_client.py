@@ -38,7 +38,7 @@ class AsyncCaClient:
 
         """
         if self.unfinished >= MOST:
-            raise busy()
+            raise busy(0)
         self.unfinished += 1
         try:
             return carried(reply, opened(await self._answer(message, reader)))
@@ -76,7 +76,7 @@ class AsyncCaClient:
             return await asyncio.shield(self._opening)
         except SshJitError as error:
             # Its own for each who waits: an exception carries the trace of whoever raised it.
-            raise type(error)(error.code, error.message, hint=error.hint) from None
+            raise type(error)(error.code, error.message, hint=error.hint).again_after(error.retry_after) from None
 
     async def _connect(self, besides: str) -> AsyncConnection:
         try:
