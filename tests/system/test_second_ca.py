@@ -47,6 +47,18 @@ def first(tmp_path: Path) -> Iterator[tuple[Installation, CaProcess]]:
         process = CaProcess.start(folder / "ca.toml", ca.config.admin_socket)
         stack.callback(process.end)
         process.notification()
+        wait_until(process.ready)
+        where = (
+            "--label",
+            "env=staging",
+            "--address",
+            "192.0.2.10",
+            "--login",
+            "deploy",
+            "--url",
+            "https://access.example.com",
+        )
+        run_command(folder / "ca.toml", "host", "add", "web1", *where)
         yield ca, process
 
 
@@ -54,6 +66,7 @@ def test_a_second_machine_stands_by_and_takes_over(first: tuple[Installation, Ca
     ca, process = first
     etc, home = tmp_path / "etc", tmp_path / "home"
     user = pwd.getpwuid(os.geteuid()).pw_name
+    home.mkdir(mode=0o700)  # which init makes for the settings in /etc/ssh-jit, as root
     told = ""
     for typed in commands():
         command = typed.replace("scp -rp ca1:", "cp -rp ").replace("scp -p ca1:", "cp -p ").replace(" ca1:", " ")
@@ -73,7 +86,6 @@ def test_a_second_machine_stands_by_and_takes_over(first: tuple[Installation, Ca
         if "sshjit_ca" in command:  # settings elsewhere than in /etc/ssh-jit: their init prints the error alone
             told = done.stdout + done.stderr
             assert not (home / "keys").exists(), "it makes no keys of its own"
-            home.mkdir(mode=0o700, exist_ok=True)  # which it makes for /etc/ssh-jit, as root
             continue
         assert done.returncode == 0, f"{typed}\n{done.stdout}{done.stderr}"
         if "ca.toml" in typed or "{ca," in typed:
