@@ -246,7 +246,7 @@ def test_a_collector_is_reached_by_tls_or_on_this_machine(world: FrontEnd, url: 
 
 
 def test_a_front_end_without_the_setting_loads_nothing_of_it() -> None:
-    program = "import sys, json, sshjit_web.serve; print(json.dumps(sorted(sys.modules)))"
+    program = "import sys, json, sshjit_web.serve, sshjit_web.worker; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path("/"))
     loaded = json.loads(done.stdout)
     assert "sshjit_web.gateway" in loaded
