@@ -328,7 +328,7 @@ STEPS: tuple[Step, ...] = (
     ("connect", lambda lab: lab.types("alice", "ssh-jit web1 whoami", has=f"^{lab.web_login}$")),
     ("connect again", lambda lab: lab.types("alice", "ssh-jit web1 whoami", has=f"^{lab.web_login}$")),
     ("status", lambda lab: lab.types("alice", "ssh-jit status && ssh-jit status web1", has=f"{lab.web_login}@web1")),
-    ("hosts", lambda lab: lab.types("alice", "ssh-jit hosts", has=r"^db1 [\s\S]*^web1 ")),
+    ("hosts", lambda lab: lab.types("alice", "ssh-jit hosts", has=r"^(?:db1 [\s\S]*^web1|web1 [\s\S]*^db1) ")),
     ("explain", lambda lab: lab.types("dana", f"ssh-jit explain {REASON} db1", has="prod-database")),
     ("explain --json", lambda lab: json.loads(lab.types("dana", f"ssh-jit explain --json {REASON} db1"))),
     ("denied", lambda lab: lab.types("carol", "ssh-jit web1 whoami", code=4)),
