@@ -39,6 +39,8 @@ class Ask:
     glass: bool = False
     extends: Ask | None = None
     pending: int = PENDING
+    no: str = ""
+    """The account that denied it."""
     yes: dict[str, int | None] = field(default_factory=dict)
     approved: int | None = None
     ends: int | None = None

@@ -90,6 +90,7 @@ def test_t24_the_same_answer_twice_by_the_same_person_is_a_success_that_records_
     for name, message in {
         "another verdict": m.Approve(bob, second.id, second.digest, "", None),
         "another digest": m.Approve(bob, first.id, "0" * 64, "", None),
+        "for less time": m.Approve(bob, first.id, first.digest, "", None, 60),
         "another person": m.Approve(ca.web(ERIN), first.id, first.digest, "", None),
     }.items():
         with pytest.raises(Invalid) as wrong:

@@ -7,7 +7,7 @@ and what has ended never changes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from sshjit import ca_protocol as m
+from sshjit.errors import SshJitError
 from tests.support import request_model
 from tests.support.issuer import Issuer, serving
 from tests.support.random_walk import ACCOUNTS, Walk, policy, refused, walked
@@ -83,8 +84,12 @@ class Requests(Walk):
         allowed = ready and who in self.world.leads and request_model.person(who) != request_model.person(ask.account)
         allowed = allowed and ask.needs > 0
         message = m.Deny(self.ids[who], ask.id, self.view(ask).digest, "no", None)
+        if ask.no == who:  # once more the same: a success where it is still seen, and no change
+            with suppress(SshJitError):
+                self.ca.say(message, m.RequestReply)
+            return
         if self.attempt(lambda: self.ca.say(message, m.RequestReply), allowed=allowed):
-            ask.closed = "denied"
+            ask.closed, ask.no = "denied", who
 
     @rule(who=account, number=pick)
     def takes_back(self, who: str, number: int) -> None:

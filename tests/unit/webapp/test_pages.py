@@ -220,7 +220,7 @@ def test_t24_the_slower_approver_is_told(world: FrontEnd) -> None:
         decide(world, person, request_id, verdict, denial="no")
         for person, verdict in ((BOB, "approve"), (BEA, "deny"), (BOB, "approve"))
     ]
-    assert outcomes == [303, 409, 409]
+    assert outcomes == [303, 409, 303], "the same answer twice is no error"
 
 
 @pytest.mark.parametrize("path", ["approve", "deny", "cancel", "end"])
