@@ -125,6 +125,8 @@ class Bundle:
     worth something elsewhere."""
     post_quantum: PostQuantum | None = wire.added(2, default=None)
     """``None``: no operator has added such a key."""
+    lineage: str = wire.added(2, default="")
+    """What is told beside ``checkpoint`` (``sshjit/lineage.py``): a host hands both back where something is wrong."""
     left_out: tuple[str, ...] = wire.local(default=())
     """What this reader does not know, and so left out: for people."""
 

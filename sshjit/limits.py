@@ -48,6 +48,9 @@ Aliases = Annotated[tuple[Name, ...], AtMost(16, "too_many")]
 HostKeys = Annotated[tuple[KeyLine, ...], AtMost(8, "too_many")]
 Logins = Annotated[tuple[Name, ...], AtMost(32, "too_many")]
 """Unix accounts of one host."""
+MAX_LINEAGE = 64 * 1024
+Lineage = Annotated[str, AtMost(MAX_LINEAGE)]
+"""What the CA tells beside a checkpoint (``sshjit/lineage.py``), and gets back as it was."""
 Signatures = Annotated[tuple[Signature, ...], AtMost(8, "too_many")]
 ReadTypes = Annotated[tuple[Id, ...], AtMost(8, "too_many")]
 """Names of key types that somebody's OpenSSH reads beside those that every release knows."""

@@ -10,7 +10,7 @@ from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.api.outcomes import Done
 from sshjit.api.views import PostQuantumWord
-from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Logins, Name, ReadTypes, Signature, Signatures
+from sshjit.limits import AtMost, HostKeys, Id, KeyLine, Lineage, Logins, Name, ReadTypes, Signature, Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +165,5 @@ class HostReport(Message, answer=Done):
     reads: ReadTypes | None = wire.added(2, default=None)
     """The types of CA keys, beside those that every OpenSSH knows, by which its sshd, as it is configured, takes
     people's certificates; ``None``: it says nothing of that."""
+    lineage: Lineage = wire.added(2, default="")
+    """The ``lineage`` of that bundle, as it is there."""

@@ -11,7 +11,7 @@ from sshjit.api.effects import AffectedView
 from sshjit.api.message import Message, Reply
 from sshjit.api.views import BastionView, RouteView
 from sshjit.ca_protocol.keys import KeyStanding
-from sshjit.limits import Hosts, KeyLine
+from sshjit.limits import Hosts, KeyLine, Lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +128,8 @@ class Health(Message, answer="HealthReply"):
     """What the asker speaks (``sshjit/versions.py``)."""
     checkpoint: str = wire.added(2, default="")
     """The newest checkpoint of the log that the asker holds. A CA whose log does not reach so far stops writing."""
+    lineage: Lineage = wire.added(2, default="")
+    """What the CA told beside that checkpoint, as it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class HealthReply(Reply):
     """The signed checkpoint over everything that is durable, a C2SP signed note."""
     checks: tuple[CheckView, ...] = wire.added(2, default=())
     """Each part by its name."""
+    lineage: str = wire.added(2, default="")
+    """To be kept with ``checkpoint``, and handed back with it (``sshjit/lineage.py``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 
-from sshjit import ca_protocol, checkpoint, versions
+from sshjit import ca_protocol, versions
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import FAMILIES, Failed, Invalid, Refused, SshJitError
+from sshjit.lineage import Traced
 from sshjit_web.ca_pool import Pool
 from sshjit_web.ca_socket import Answer, Broken, Connection, Unsent
 
@@ -70,13 +71,16 @@ class CaClient:
         self._pool = Pool([str(path) for path in paths], self._connect, keep=keep)
         self.version = 1
         """What the CA spoke on the newest connection."""
-        self.newest = ""
+        self.newest = Traced()
         """The newest checkpoint of the log that is known here; each CA that is greeted hears of it."""
 
-    def remember(self, note: str) -> None:
-        """A checkpoint that the CA signed; what is not newer, or none, is passed over."""
-        if log_size(note) > log_size(self.newest):
-            self.newest = note
+    def remember(self, traced: Traced) -> None:
+        """A checkpoint that the CA signed; what is not newer, or none, is passed over.
+
+        A smaller one is newer once the CA shows an accepted loss under it that is not under the one that is held.
+        """
+        if traced != self.newest and traced.rank > self.newest.rank:
+            self.newest = traced
 
     def follow(self) -> None:
         """From now on a thread goes after the CA that writes, if there are several."""
@@ -178,7 +182,7 @@ class CaClient:
             _refuse_greeting(refusal)
         connection.wait_for(self.timeout)
         self.version = connection.version
-        self.remember(connection.checkpoint)
+        self.remember(connection.traced)
         return connection
 
     def _open(self, path: str, timeout: float) -> Connection:
@@ -206,14 +210,6 @@ class CaClient:
 
 GREETING = 1.5
 """Seconds in which one of several CAs has to answer who is greeted, or asked how it is."""
-
-
-def log_size(note: str) -> int:
-    """How many entries a checkpoint is over; 0 for what is none. Who signed it is for the CA to see."""
-    try:
-        return checkpoint.size_of(note)
-    except (ValueError, IndexError):
-        return 0
 
 
 _read_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

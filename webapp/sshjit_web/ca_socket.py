@@ -20,6 +20,7 @@ import msgspec
 
 from sshjit import ca_protocol, versions, wire
 from sshjit.errors import Invalid
+from sshjit.lineage import Traced
 from sshjit_web.structured_log import TRACE
 
 _FIRST = 16 * 1024
@@ -51,6 +52,7 @@ _write = msgspec.json.Encoder().encode
 class _Health(msgspec.Struct):
     version: int = 1
     checkpoint: str = ""
+    lineage: str = ""
 
 
 class _Error(msgspec.Struct):
@@ -120,10 +122,10 @@ class Connection:
         self._ids = count(1)
         self.version = 1
         """What the CA speaks, once ``greet`` asked."""
-        self.checkpoint = ""
-        """The newest of its log then."""
+        self.traced = Traced()
+        """The newest checkpoint of its log then."""
 
-    def greet(self, newest: str = "") -> Answer | None:
+    def greet(self, newest: Traced) -> Answer | None:
         """Learns which version the CA speaks. One of version 1 does not know the question's fields, and says so.
 
         ``newest`` is the newest checkpoint of its log that is known here: one that lost entries hears of it first.
@@ -134,14 +136,16 @@ class Connection:
             TimeoutError: there was no answer in time.
 
         """
-        held = {"checkpoint": newest} if newest else {}
+        held = {"checkpoint": newest.note, "lineage": newest.lineage}
+        fields = {"version": versions.PROTOCOL, **{name: text for name, text in held.items() if text}}
         number = next(self._ids)
-        answer = self._exchange(number, _frame(number, "health", {"version": versions.PROTOCOL, **held}, {}))
+        answer = self._exchange(number, _frame(number, "health", fields, {}))
         try:
             if answer.type != "ok":
                 return None if _read_code(answer.body).code == "bad_message" else answer
             health = _read_health(answer.body)
-            self.version, self.checkpoint = max(1, health.version), health.checkpoint
+            self.version = max(1, health.version)
+            self.traced = Traced(health.checkpoint, health.lineage)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             raise Broken from None
         return None

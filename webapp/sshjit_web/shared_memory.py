@@ -17,13 +17,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sshjit.ca_protocol.operating import Health, HealthReply
 from sshjit.errors import Failed, SshJitError
-from sshjit_web.ca_client import CaClient, log_size
+from sshjit.lineage import Traced
+from sshjit_web.ca_client import CaClient
 from sshjit_web.schema import KEPT
 from sshjit_web.store import Store
 
 LOG = logging.getLogger(__name__)
 LOOK = 5.0
 """Seconds between two looks at the CA's newest checkpoint."""
+_SIZES = 2**39
+"""So many sizes fit beside 2^24 epochs into the number by which what is newer is known."""
 _CHECKPOINT, _SESSION_KEY = "checkpoint", "session-key"
 
 
@@ -41,13 +44,16 @@ class SharedMemory:
             self._keep(_SESSION_KEY, int(time.time()), mine)
         return before in {None, mine}
 
-    def checkpoint(self) -> str:
+    def checkpoint(self) -> Traced:
         """The newest that any of the front ends knew; empty: none."""
-        return self._read(_CHECKPOINT) or ""
+        kept = self._read(_CHECKPOINT) or ""
+        end = kept.rfind("\n") + 1
+        return Traced(kept[:end], kept[end:])
 
-    def keep_checkpoint(self, note: str) -> None:
-        """Keeps it, unless a newer one is kept."""
-        self._keep(_CHECKPOINT, log_size(note), note)
+    def keep_checkpoint(self, traced: Traced) -> None:
+        """Keeps it, unless a newer one is kept. Every line of a note ends, and a lineage is one that does not."""
+        loss, size = traced.rank
+        self._keep(_CHECKPOINT, loss * _SIZES + min(size, _SIZES - 1), traced.note + traced.lineage)
 
     def _read(self, name: str) -> str | None:
         query = select(KEPT.c.content).where(KEPT.c.name == name)
@@ -76,7 +82,8 @@ def _follow(ca: CaClient, memory: SharedMemory) -> None:
     kept = ca.newest
     while True:
         try:
-            ca.remember(ca.call(Health(), HealthReply).checkpoint)
+            health = ca.call(Health(), HealthReply)
+            ca.remember(Traced(health.checkpoint, health.lineage))
             if ca.newest != kept:
                 memory.keep_checkpoint(ca.newest)
                 kept = ca.newest

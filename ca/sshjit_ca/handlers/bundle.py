@@ -98,7 +98,7 @@ def _workloads(context: Context) -> tuple[bundle.Workloads, ...]:
 
 
 def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
-    sequence, now = context.state.sequence + 1, context.now
+    sequence, now, traced = context.state.sequence + 1, context.now, context.journal.traced()
     ended = sorted((grant, when) for grant, (when, until) in context.state.ended.items() if until > now)
     contents = Bundle(
         bundle=bundle.FORMATS[0],
@@ -117,7 +117,8 @@ def _sign(context: Context, content: tuple[object, ...]) -> SignedBundle:
         krl=_krl(context, sequence),
         ended=tuple(ended),
         extended=tuple(sorted((grant, ends) for grant, ends in context.state.extended.items() if ends > now)),
-        checkpoint=context.journal.checkpoint,
+        checkpoint=traced.note,
+        lineage=traced.lineage,
         host_keys=_plain_hosts(context),
         bastions=_bastions(context),
         post_quantum=_post_quantum(context, sequence),

@@ -224,7 +224,7 @@ def host_report(context: Context, message: HostReport) -> Done:
     context.host_replays.check(host.id, "report", message.time, context.now, ephemeral.REPORT_PAUSE)
     text = host_statements.report_text(context.config.installation, message)
     sshsig.verify(message.signature, key, host_statements.REPORT_NAMESPACE, text)
-    hold_log_against(context, message.checkpoint)
+    hold_log_against(context, message.checkpoint, message.lineage, f"the host {host.id}")
     if context.journal.contradicted is not None:
         raise context.journal.contradicted
     event = _read_report(context, host, message)

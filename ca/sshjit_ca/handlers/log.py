@@ -19,7 +19,6 @@ from sshjit.ca_protocol.log import (
 )
 from sshjit.errors import Invalid, SshJitError
 from sshjit.events import EmergencyIssued, Event
-from sshjit.merkle import TILE
 from sshjit.tlogproof import SERIALS_PER_EPOCH, Proof
 from sshjit_ca.context import Context
 from sshjit_ca.log import erasure, fast_reader, pages
@@ -96,14 +95,7 @@ def read_proof(context: Context, message: ReadProof) -> ProofReply:
         raise Invalid("not_cosigned", "witnesses have not signed so far yet", hint=hint)
     if index is None or not 0 <= index < size:
         raise Invalid("unknown_certificate", f"no certificate has the serial {message.serial}")
-    first, last = index - index % TILE, size - size % TILE
-    path = tiles.inclusion_proof(
-        index,
-        size,
-        bytes(context.journal.tree.tiles),
-        pages.leaves(store, first, min(first + TILE, size)),
-        pages.leaves(store, last, size),
-    )
+    path = pages.inclusion(index, size, context.journal.tree, store)
     (fact,) = pages.facts(store, index, index + 1)
     return ProofReply(tlogproof.write(Proof(fact, index, path, note)))
 

@@ -6,6 +6,8 @@ from sshjit import requests, versions
 from sshjit.api.views import RequestState
 from sshjit.ca_protocol.keys import KeyStanding
 from sshjit.ca_protocol.operating import Health, HealthReply, PlaceView, ProviderView, Status, StatusReply, WitnessView
+from sshjit.errors import Failed
+from sshjit.lineage import Traced
 from sshjit_ca import state as states
 from sshjit_ca.access import checks
 from sshjit_ca.access.held_checkpoints import hold_log_against
@@ -25,7 +27,8 @@ from sshjit_ca.witness.witnesses import Follower
 
 def health(context: Context, message: Health) -> HealthReply:
     """Whether the CA signs now, and if not, why. Whoever asks may hold a checkpoint that the log does not reach."""
-    hold_log_against(context, message.checkpoint)
+    hold_log_against(context, message.checkpoint, message.lineage, "a front end")
+    newest = _newest_checkpoint(context)
     return HealthReply(
         checks.ready(context),
         _problems(context, public=True),
@@ -35,9 +38,18 @@ def health(context: Context, message: Health) -> HealthReply:
         versions.PROTOCOL,
         versions.OLDEST,
         context.release,
-        context.journal.checkpoint,
+        newest.note,
         checks.look(context),
+        newest.lineage,
     )
+
+
+def _newest_checkpoint(context: Context) -> Traced:
+    """The newest checkpoint with its lineage; without that it would be taken for another one's."""
+    try:
+        return context.journal.traced()
+    except Failed:
+        return Traced()
 
 
 def status(context: Context, _: Status) -> StatusReply:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from sshjit import checkpoint, entries, merkle
 from sshjit.checkpoint import Checkpoint
 from sshjit.errors import Failed
-from sshjit.events import Event
+from sshjit.events import Event, KeyActivated, KeyAdded
+from sshjit.lineage import Traced
 from sshjit.sshkey import PublicKey
 from sshjit_ca import state as states
 from sshjit_ca.counters import Counters
@@ -21,6 +22,7 @@ from sshjit_ca.keys.key_store import KeyStore
 from sshjit_ca.keys.succession import Succession, raw, verified
 from sshjit_ca.log import entry_text, erasure, fast_reader, held_elsewhere, snapshots
 from sshjit_ca.log.gaps import Gaps
+from sshjit_ca.log.held_notes import HeldNotes, Log
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.log.snapshots import Folded
 from sshjit_ca.state import State
@@ -28,7 +30,6 @@ from sshjit_ca.state import keys as folded
 from sshjit_ca.storage.store import Head, Row, Store, fenced, late
 
 SERIALS_PER_EPOCH = 2**40
-NOTES = 64
 READS = 5
 """How often a log is read before a CA begins, while another one writes it."""
 
@@ -66,12 +67,12 @@ class Journal:
         self._snapshot = self._erased_at = 0
         self.counters = Counters()
         self._plan: tuple[erasure.Plan, Callable[[], None]] | None = None
-        self.contradicted: Failed | None = None
-        """Somebody holds a checkpoint that this log does not continue: nothing more is written."""
-        self._continued: dict[str, None] = {}
-        """Notes of others that it continues, some of the newest."""
-        self._unchecked = ""
-        """A note of somebody else's that came while the database was away: nothing is written before it is held."""
+        self.held = HeldNotes(pinned)
+        """What others hold of the log."""
+        self._keys = Succession(first)
+        self._losses: tuple[held_elsewhere.AcceptedLoss, ...] = ()
+        self._traced = Traced()
+        """The newest checkpoint of which the lineage is known."""
 
     def read(self) -> None:
         """Folds the log, and holds it against its checkpoint and the one remembered elsewhere.
@@ -84,6 +85,7 @@ class Journal:
         """
         head = self._store.head()
         keys = Succession.of(self._first, self._store)
+        losses = held_elsewhere.accepted_losses(self._store)
         note = self._pinned.checkpoint()
         remembered = keys.verified(note) if note else None
         begun = self._begin(head, remembered, keys)
@@ -120,6 +122,7 @@ class Journal:
         self.checkpoint = head.checkpoint if head else ""
         self.checkpoint_key = keys.current
         self.durable, self._snapshot = tree.size, began
+        self._keys, self._losses, self._traced = keys, losses, Traced()
 
     def read_to_begin(self) -> None:
         """The same; again, if the writer before wrote meanwhile: it may do so until its epoch is over."""
@@ -156,36 +159,38 @@ class Journal:
         """Whether everything that is known here is in the log, and not all of it in a snapshot."""
         return not self._rows and self.durable == self._tree.size > self._snapshot
 
-    def hold_against(self, note: str) -> Failed | None:
+    def hold_against(self, note: str, descent: str, who: str) -> Failed | None:
         """What is wrong if somebody holds a checkpoint that this log does not continue. Call it between batches.
 
-        The note is kept as the newest one then: a restart finds the same, and ``restore`` cites it.
+        ``descent``: what was told beside it; ``who`` brings it. The note is kept as the newest one then: a restart
+        finds the same, and ``restore`` cites it.
         """
-        if note in {"", self.checkpoint} or note in self._continued or self.contradicted is not None:
-            return None
-        try:
-            self.contradicted = self._contradiction(note)
-        except Failed:
-            self._unchecked = note  # the database is away, and with it whatever could be written
-            return None
-        if self.contradicted is not None:
-            self._pinned.keep_checkpoint(note)
-            return self.contradicted
-        while len(self._continued) >= NOTES:
-            del self._continued[next(iter(self._continued))]
-        self._continued[note] = None
-        return None
+        return self.held.hold(self._log, note, descent, who)
 
-    def _contradiction(self, note: str) -> Failed | None:
-        point = held_elsewhere.signed(note, Succession.of(self._first, self._store))
-        if point is None or point.origin != self._origin or (point.size > self.durable and self._is_behind(point.size)):
-            return None
-        return held_elsewhere.contradiction(point, self._tree, self.durable, self._store)
+    @property
+    def contradicted(self) -> Failed | None:
+        """What somebody held against this log: nothing more is written then."""
+        return self.held.contradicted
 
-    def _is_behind(self, size: int) -> bool:
-        """Whether the database has what is missing here: then another CA writes, and this one hears of it soon."""
-        head = self._store.head()
-        return head is not None and (head.epoch != self.epoch or head.size >= size)
+    @property
+    def _log(self) -> Log:
+        return Log(
+            self._origin,
+            self._store,
+            self._keys,
+            self._tree,
+            self.checkpoint,
+            self.durable,
+            self.epoch,
+            self._losses,
+        )
+
+    def traced(self) -> Traced:
+        """The newest checkpoint, and what is told beside it. Raises ``Failed``, as the database does."""
+        if self._traced.note != self.checkpoint:
+            lineage = held_elsewhere.lineage_text(self._keys, self._losses, self.durable, self._tree, self._store)
+            self._traced = Traced(self.checkpoint, lineage)
+        return self._traced
 
     def freeze(self) -> Folded:
         """What is known now, for a snapshot. Call it between batches."""
@@ -241,6 +246,8 @@ class Journal:
         self.counters.record(event, now, self.state.requests)
         entry = entries.write(event, self._tree.size, now, self._salt(entries.SALT_BYTES), entry_text.encode)
         states.apply(self.state, event, entry.index, now)
+        if isinstance(event, KeyAdded | KeyActivated):
+            self._keys.take(event, entry.index)
         leaf = merkle.leaf_hash(entry.fact)
         self._rows.append(Row(entry, leaf, self.state.subject_of(event), getattr(event, "request", None)))
         self._tree.append(leaf)
@@ -258,12 +265,7 @@ class Journal:
         """Makes the batch durable, with a signed checkpoint over all of it."""
         if not self._rows:
             return
-        unchecked, self._unchecked = self._unchecked, ""
-        self.hold_against(unchecked)
-        if self._unchecked:
-            raise Failed("not_signing", "the log cannot be read; nothing was signed", hint="try again in a moment")
-        if self.contradicted is not None:
-            raise self.contradicted
+        self.held.settle(self._log)
         signer = self._signer()
         note = self._note(Checkpoint(self._origin, self._tree.size, self._tree.head()), signer)
         rows, texts, size = self._rows, self._texts, self._tree.size

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from sshjit import tiles
 from sshjit.errors import Invalid
+from sshjit.merkle import TILE, Frontier
 from sshjit_ca.storage.schema import entries
 from sshjit_ca.storage.store import Row, Store
 
@@ -82,6 +84,13 @@ def facts(store: Store, first: int, end: int) -> list[bytes]:
     query = sa.select(entries.c.fact).where(entries.c.number >= first, entries.c.number < end)
     with store.reading() as connection:
         return [bytes(row.fact) for row in connection.execute(query.order_by(entries.c.number))]
+
+
+def inclusion(index: int, size: int, tree: Frontier, store: Store) -> tuple[bytes, ...]:
+    """The path from an entry to the head over ``size`` entries; ``tree`` is over as many, or more."""
+    first, last = index - index % TILE, size - size % TILE
+    own, end = leaves(store, first, min(first + TILE, size)), leaves(store, last, size)
+    return tiles.inclusion_proof(index, size, bytes(tree.tiles), own, end)
 
 
 def _most(wanted: Filter, limit: int) -> int:

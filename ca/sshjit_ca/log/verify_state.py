@@ -111,7 +111,7 @@ class Refold:
         """Keys of the log, and what was recorded as erased."""
         self.gaps.follow(index, time, event, self.state)
         try:
-            self.keys.take(event)
+            self.keys.take(event, index)
         except SshJitError as error:
             self.say(index, f"entry {index}: {error.message}")
 

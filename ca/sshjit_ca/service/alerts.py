@@ -61,7 +61,9 @@ class Alarm:
     counter went back: there may be a copy of it), or of a session ``session_emergency``,
     ``session_unknown`` (its certificate is not in the log), ``session_recovery`` (neither, but by the host's word the
     recovery key's, or an emergency's), ``session_elsewhere`` (for another host or account), ``session_refused`` (the
-    host tells what no host says). ``checkpoint_not_kept``: a place outside has got no checkpoint for long."""
+    host tells what no host says). ``checkpoint_not_kept``: a place outside has got no checkpoint for long.
+    ``log_rolled_back``, ``unknown_log_key``: somebody holds a checkpoint that this log does not continue, or one by a
+    key that it does not know."""
     installation: str
     entry: int | None
     time: int

@@ -35,6 +35,8 @@ WITNESS = 5.0
 """Seconds between two looks at whether witnesses have a new head to sign."""
 PLACES = 2.0
 """Seconds between two looks at whether a place outside is to get a new checkpoint."""
+HELD = 3600.0
+"""Seconds between two alarms of one kind about what others hold: anybody who reports can bring about one of them."""
 RETRY = 2.0
 """Seconds until the log is searched for alarms again after it could not be read."""
 _log = logging.getLogger(__name__)
@@ -110,6 +112,21 @@ async def send_checkpoints(context: Context, alarms: Alarms) -> None:
                 installation, summary = context.config.installation, follower.problem.message
                 alarm = Alarm("checkpoint_not_kept", installation, None, int(time.time()), summary, None, ())
                 await asyncio.to_thread(alarms.tell, alarm)
+
+
+async def tell_what_is_held(context: Context, alarms: Alarms) -> None:
+    """Alarms when somebody holds a checkpoint that is not of this log, of each kind once an hour; until cancelled."""
+    alarmed: dict[str, float] = {}
+    while True:
+        await asyncio.sleep(PLACES)
+        waiting, context.journal.held.alarming = context.journal.held.alarming, []
+        for kind, what in waiting:
+            if time.monotonic() - alarmed.get(kind, -HELD) < HELD:
+                continue
+            alarmed[kind] = time.monotonic()
+            _log.error("%s", what)
+            alarm = Alarm(kind, context.config.installation, None, int(time.time()), what, None, ())
+            await asyncio.to_thread(alarms.tell, alarm)
 
 
 async def alert(context: Context, store: Store, alarms: Alarms) -> None:

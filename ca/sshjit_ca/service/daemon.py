@@ -254,6 +254,7 @@ async def _run(  # noqa: PLR0917 - the parts that ``serve`` puts together
         asyncio.create_task(background.return_memory()),
         asyncio.create_task(background.ask_witnesses(context)),
         asyncio.create_task(background.send_checkpoints(context, alarms)),
+        asyncio.create_task(background.tell_what_is_held(context, alarms)),
         asyncio.create_task(background.alert(context, store, alarms)),
     ]
     await server.run(

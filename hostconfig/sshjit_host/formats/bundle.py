@@ -50,7 +50,7 @@ _FIELDS = frozenset(
         "checkpoint",
     )
 )
-_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys", "bastions", apart_rules.FIELD))
+_LATER = frozenset(("version", "oldest", "release", "critical", "host_keys", "bastions", "lineage", apart_rules.FIELD))
 """Fields of format 2. Others are ignored, unless ``critical`` names one."""
 LIMIT = 2**53
 """Every number is below it."""
@@ -126,6 +126,12 @@ class Bundle:
     def checkpoint(self) -> str:
         """The log's newest checkpoint when it was made, a signed note."""
         return strictjson.typed(strictjson.loads(self.text), "checkpoint", str)
+
+    @property
+    def lineage(self) -> str:
+        """What the CA told beside the checkpoint, which only the CA needs to understand; empty if nothing."""
+        told = strictjson.loads(self.text).get("lineage", "")
+        return told if isinstance(told, str) else ""
 
     def unread(self, types: frozenset[str]) -> tuple[str, ...]:
         """What is left out on a machine whose OpenSSH knows these types, of those that this program does not."""

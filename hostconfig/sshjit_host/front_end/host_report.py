@@ -56,6 +56,8 @@ class Reporter:
             news["reads"] = reads
         if problems and bundle.format >= KNOWS_CLOSED:  # what is wrong may be that the CA lost a part of its log
             news["checkpoint"] = bundle.checkpoint
+            if bundle.lineage:
+                news["lineage"] = bundle.lineage
         self._send(bundle, news, int(now))
         self.waiting = ()
         if problems or closed or reads is not None:

@@ -10,6 +10,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed
+from sshjit.lineage import Traced
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock, Kept
 from sshjit_ca.operations import restore
@@ -111,7 +112,7 @@ def test_t64_a_log_that_went_on_from_an_older_copy_is_found_out_although_it_is_l
 def test_t64_a_front_end_says_what_it_holds_before_it_asks_for_anything(aged: Aged) -> None:
     with serving_sockets(aged.ca, frozenset({os.getuid()})):
         client = CaClient(aged.ca.config.web_socket)
-        client.remember(aged.note)
+        client.remember(Traced(aged.note))
         with pytest.raises(Failed) as found:
             client.call(m.ReadLogin(aged.login), m.LoginReply)
         client.close()
@@ -128,7 +129,7 @@ def test_t64_a_checkpoint_that_came_while_the_database_was_away_is_held_before_a
         def silent(*_: object) -> None:
             raise Failed("database_silent", "the log's database does not answer")
 
-        away.setattr(Store, "of_kinds", silent)
+        away.setattr(Store, "head", silent)
         assert ca.say(m.Health(2, aged.note), m.HealthReply).ready  # nobody knows better yet
     before = ca.store.head()
     assert refused(ca, aged.login) == "log_rolled_back"
@@ -142,9 +143,9 @@ def test_a_front_end_learns_the_newest_checkpoint_from_the_ca_itself(aged: Aged)
         client = CaClient(aged.ca.config.web_socket)
         client.call(m.Health(), m.HealthReply)
         client.close()
-    assert client.newest == note
-    client.remember("lab\n1\nroot\n")
-    assert client.newest == note
+    assert client.newest == Traced(note)
+    client.remember(Traced("lab\n1\nroot\n"))
+    assert client.newest == Traced(note)
     aged.ca.stop()
 
 

@@ -48,18 +48,19 @@ def test_a_log_key_that_the_one_before_did_not_endorse_is_found(ca: Installation
     first = files.load_public(ca.config.key_file("log"))
     for endorsement in forged.values():
         followed = Succession(first)
-        for event in (
+        taken: tuple[events.Event, ...] = (
             events.KeyAdded("log", first.fingerprint, first.line, "file:/x"),
             events.KeyActivated("log", first.fingerprint, None),
             events.KeyAdded("log", thief.public.fingerprint, thief.public.line, "file:/y"),
-        ):
-            followed.take(event)
+        )
+        for index, event in enumerate(taken):
+            followed.take(event, index)
         with pytest.raises(Failed) as unfounded:
-            followed.take(events.KeyActivated("log", thief.public.fingerprint, endorsement))
+            followed.take(events.KeyActivated("log", thief.public.fingerprint, endorsement), 3)
         assert unfounded.value.code == "log_key"
         assert followed.current == first
     with pytest.raises(Failed):
-        Succession(thief.public).take(events.KeyActivated("log", first.fingerprint, None))
+        Succession(thief.public).take(events.KeyActivated("log", first.fingerprint, None), 0)
 
 
 def test_a_key_put_into_the_database_stops_the_ca(ca: Installation) -> None:

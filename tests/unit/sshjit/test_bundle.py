@@ -266,7 +266,7 @@ def test_t87_the_second_format_holds_more_and_the_first_never_grows() -> None:
     assert bundle.read(text) == GROWN
     assert bundle.write(dataclasses.replace(GROWN, bundle=1, critical=())) == TEXT
     assert json.loads(text).keys() - json.loads(TEXT).keys() == {
-        *("version", "oldest", "release", "critical", "host_keys", "bastions", "workloads"),
+        *("version", "oldest", "release", "critical", "host_keys", "bastions", "workloads", "lineage"),
         "post_quantum",
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from sshjit.lineage import Traced
 from sshjit_web import drafts, migrate
 from sshjit_web.app import create_app
 from sshjit_web.drafts import Draft, Drafts
@@ -134,12 +135,12 @@ def memories(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[S
 
 def test_t64_the_newest_checkpoint_that_any_of_them_knew_is_kept(memories: tuple[SharedMemory, SharedMemory]) -> None:
     one, other = memories
-    assert one.checkpoint() == ""
-    one.keep_checkpoint("lab\n120\nroot\n")
-    other.keep_checkpoint("lab\n90\nroot\n")  # by a CA that was put back
-    assert one.checkpoint() == other.checkpoint() == "lab\n120\nroot\n"
-    other.keep_checkpoint("lab\n121\nroot\n")
-    assert one.checkpoint() == "lab\n121\nroot\n"
+    assert one.checkpoint() == Traced()
+    one.keep_checkpoint(Traced("lab\n120\nroot\n", '{"turns":[]}'))
+    other.keep_checkpoint(Traced("lab\n90\nroot\n"))  # by a CA that was put back
+    assert one.checkpoint() == other.checkpoint() == Traced("lab\n120\nroot\n", '{"turns":[]}')
+    other.keep_checkpoint(Traced("lab\n121\nroot\n"))
+    assert one.checkpoint() == Traced("lab\n121\nroot\n")
 
 
 def test_another_session_key_is_noticed(memories: tuple[SharedMemory, SharedMemory]) -> None:
