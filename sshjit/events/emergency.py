@@ -51,3 +51,6 @@ class Restored:
     checkpoint: str
     """The newest checkpoint known, a signed note over the log that is given up; empty if none was."""
     reason: str = detail()
+    witnesses: tuple[tuple[str, int], ...] = added(default=())
+    """What witnesses that signed another or a longer log had signed then: the hash of each one's key (hexadecimal), and
+    how many entries."""

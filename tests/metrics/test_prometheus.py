@@ -23,9 +23,10 @@ from tests.unit.webapp.test_monitoring import FOLDER, alerts, panels
 QUIET = (
     *(f"ssh_jit_ca_{word}" for word in ("witness_", "outside_", "checkpoint_")),
     *(f"ssh_jit_ca_{word}" for word in ("failed", "decisions", "refused", "grants_opened")),
+    "ssh_jit_web_notify_",
     'status=~"4..|5.."',
 )
-"""What has no value where nobody is outside, and nothing failed or was decided, refused or granted."""
+"""What has no value where nobody is outside or notified, and nothing failed or was decided, refused or granted."""
 _CONFIG = """
 global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
 rule_files: ["{rules}"]

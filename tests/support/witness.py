@@ -22,7 +22,7 @@ Reply = tuple[int, str, bytes]
 
 @dataclass
 class TestWitness:
-    """A witness of one log, whose checkpoints verify by ``log_key``."""
+    """A witness of one log, whose checkpoints verify by ``log_key``, or by one that its operator names too."""
 
     __test__ = False
 
@@ -36,6 +36,7 @@ class TestWitness:
     lie: Reply | None = None
     """What it answers instead."""
     url: str = ""
+    log_keys: tuple[bytes, ...] = ()
 
     @property
     def public(self) -> cosignature.Witness:
@@ -53,10 +54,14 @@ class TestWitness:
         first, *steps = head.split("\n")
         old = int(first.removeprefix("old "))
         self.asked.append(old)
-        try:
-            point, signature = checkpoint.parse_note(note, self.log_key)
-            Ed25519PublicKey.from_public_bytes(self.log_key).verify(signature, point.text.encode())
-        except (Invalid, InvalidSignature):
+        for key in (self.log_key, *self.log_keys):
+            try:
+                point, signature = checkpoint.parse_note(note, key)
+                Ed25519PublicKey.from_public_bytes(key).verify(signature, point.text.encode())
+            except (Invalid, InvalidSignature):
+                continue
+            break
+        else:
             return 403, "text/plain", b"unknown key\n"
         if old != self.size:
             return 409, cosignature.SIZE_TYPE, f"{self.size}\n".encode()

@@ -8,6 +8,7 @@ of the CA. Labels are words of a fixed set, never what somebody sent.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 from typing import Protocol
@@ -15,13 +16,16 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Gauge, Histogram, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from sqlalchemy import Engine
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, SshJitError
 from sshjit_web.ca_client import Authority
 from sshjit_web.gateway import Head
+from sshjit_web.notify import status
 
 PREFIX = "ssh_jit_ca_"
+NOTIFY = "ssh_jit_web_notify_"
 _TIMES = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _KINDS = ("api", "bundle", "host", "log", "auth", "static", "healthz", "readyz")
 _METHODS = ("GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS")
@@ -43,8 +47,10 @@ class SpanCounts(Protocol):
 class Metrics:
     """The metrics of this process."""
 
-    def __init__(self, ca: Authority, waiting: Callable[[], int] = lambda: 0) -> None:
-        """``waiting`` says how many requests wait for a thread, or have one."""
+    def __init__(
+        self, ca: Authority, waiting: Callable[[], int] = lambda: 0, *, notifications: Engine | None = None
+    ) -> None:
+        """``waiting`` says how many requests wait for a thread, or have one; in ``notifications`` is what is owed."""
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "ssh_jit_web_request_seconds",
@@ -57,6 +63,8 @@ class Metrics:
         unfinished = Gauge("ssh_jit_web_requests_unfinished", text, registry=self.registry)
         unfinished.set_function(waiting)
         self.registry.register(CaMetrics(ca))
+        if notifications is not None:
+            self.registry.register(NotifierMetrics(notifications))
 
     def observe(self, head: Head, status: int, seconds: float) -> None:
         """A request was answered."""
@@ -123,6 +131,42 @@ class CaMetrics(Collector):
         yield GaugeMetricFamily(f"{PREFIX}up", "Whether the CA answered.", value=int(families is not None))
         for family in families or ():
             yield _metric(family)
+
+
+class NotifierMetrics(Collector):
+    """How far the notifier is, by the front ends' database: every front end says the same."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is said before it is asked for: the database may be away."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """What is owed, and what was given up; nothing while the database is away."""
+        now = int(time.time())
+        try:
+            backlog = status.backlog(self._engine, now)
+        except SshJitError as error:
+            _log.debug("no numbers of the notifier: %s", error.message)
+            return
+        yield GaugeMetricFamily(
+            f"{NOTIFY}working", "Whether a notifier works, by its lease.", value=int(backlog.lease >= now)
+        )
+        read = "Entries of the log that the notifier has read."
+        yield GaugeMetricFamily(f"{NOTIFY}read_entries", read, value=backlog.position + 1)
+        late = "For how long the oldest notification is due that was not delivered."
+        yield GaugeMetricFamily(f"{NOTIFY}late_seconds", late, value=backlog.late)
+        for name, state, text in (
+            ("due", "waiting", "Notifications that are due and not delivered."),
+            ("given_up", "dead", "Notifications that were given up in the last month."),
+        ):
+            family = GaugeMetricFamily(f"{NOTIFY}{name}", text, labels=["channel"])
+            for count in backlog.counts:
+                if count.state == state:
+                    family.add_metric([count.channel], count.number)
+            yield family
 
 
 def _metric(family: m.FamilyView) -> Metric:

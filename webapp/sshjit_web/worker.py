@@ -19,6 +19,7 @@ from sshjit_web.gateway import Gateway
 from sshjit_web.server.admission import Admission
 from sshjit_web.server.api_calls import ApiCalls
 from sshjit_web.server.application import Application
+from sshjit_web.store import open_engine
 from sshjit_web.wsgi_middleware import Middleware
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _count(settings: WebConfig, gateway: Gateway, made: Application, spans: Span
     from sshjit_web.metrics import Metrics  # noqa: PLC0415 - whoever does not count does without it
 
     ca = CaClient(*map(Path, settings.ca_socket), keep=1)
-    counted = Metrics(ca, lambda: made.unfinished)
+    notifications = None if settings.notify is None else open_engine(settings.database)
+    counted = Metrics(ca, lambda: made.unfinished, notifications=notifications)
     if spans is not None:
         counted.add_spans(spans)
     counted.listen(*settings.metrics_address)

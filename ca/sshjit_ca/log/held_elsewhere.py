@@ -12,7 +12,7 @@ signed once is a proof that the log was so long, whoever brings it. The one rule
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -44,6 +44,8 @@ class AcceptedLoss:
     epoch: int
     index: int
     size: int
+    witnesses: Mapping[str, int]
+    """What witnesses of the lost log had signed, by their keys' hashes."""
 
 
 def read(note: str, descent: str, keys: Succession, origin: str) -> Held | None:
@@ -105,8 +107,20 @@ def accepted_losses(store: Store) -> tuple[AcceptedLoss, ...]:
             size = 0
             with suppress(ValueError, IndexError):
                 size = checkpoint.size_of(event.checkpoint)
-            losses.append(AcceptedLoss(event.epoch, entry.index, size))
+            losses.append(AcceptedLoss(event.epoch, entry.index, size, dict(event.witnesses)))
     return tuple(losses)
+
+
+def gave_up_witnessed(losses: Sequence[AcceptedLoss], witness: str, size: int) -> bool:
+    """Whether an operator gave up what a witness signed, of whose log nothing but the size is known.
+
+    A witness of a lost log signs nothing more of it. Where it stands elsewhere than then, it began anew with the log
+    that goes on. One that did not answer then counts by size, as a checkpoint of before the loss does.
+    """
+    if not losses:
+        return False
+    stood = losses[-1].witnesses.get(witness)
+    return size == stood if stood is not None else any(size <= loss.size for loss in losses)
 
 
 def lineage_text(keys: Succession, losses: Sequence[AcceptedLoss], size: int, tree: Frontier, store: Store) -> str:

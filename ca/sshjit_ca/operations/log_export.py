@@ -30,6 +30,8 @@ BATCH = 500
 """Entries between two writings of the cursor."""
 POLL = 1.0
 """Seconds between two looks for new entries."""
+MISSING = 5
+"""Looks in a row that find no database file: ``restore`` puts another one there in between."""
 RETRY = 5.0
 """Seconds until a syslog that is away is tried again."""
 MAX_CURSOR = 4096
@@ -225,23 +227,29 @@ def export(store: Store, wish: Wish, output: Output, sleep: Callable[[float], No
     Raises:
         Invalid: ``bad_cursor``.
         Failed: ``log_replaced``, ``log_shorter``, ``output_not_empty``, ``output_shorter``, ``syslog_down``,
-            ``no_log``.
+            ``no_log``, ``no_database``.
 
     """
     known = None if wish.cursor is None else Cursor.read(wish.cursor)
     cursor = known or Cursor(wish.first, wish.first)
     _require_same_log(store, cursor)
+    missing = 0
     if output.repeats and cursor.sending > cursor.next:
         _say(f"the last export ended in the middle: entries {cursor.next} to {cursor.sending - 1} may go out twice")
     output.begin(None if known is None else cursor.size)
     reader = Reader(wish.form)
     at = 0 if reader.needs_all else cursor.next
     while True:
-        size = require_head(store).size
-        if cursor.last and size < cursor.next:
-            raise _shorter(size, cursor.next)
-        while at < size:
-            at, cursor = _batch(store, reader, output, cursor, at, size, wish.cursor)
+        try:
+            store.follow_the_file()
+        except Failed:
+            if (missing := missing + 1) > MISSING:
+                raise
+        else:
+            missing = 0
+            size = _require_same_log(store, cursor)
+            while at < size:
+                at, cursor = _batch(store, reader, output, cursor, at, size, wish.cursor)
         if not wish.follow:
             return
         sleep(POLL)
@@ -250,8 +258,17 @@ def export(store: Store, wish: Wish, output: Output, sleep: Callable[[float], No
 def _batch(  # noqa: PLR0917 - one step of ``export``
     store: Store, reader: Reader, output: Output, cursor: Cursor, at: int, size: int, keep: Path | None
 ) -> tuple[int, Cursor]:
-    """Reads the next entries, and lets those go out that did not; where reading goes on, and the cursor after it."""
-    rows = list(islice(store.rows(at, min(at + BATCH, size)), BATCH))
+    """Reads the next entries, and lets those go out that did not; where reading goes on, and the cursor after it.
+
+    The last one that went out is read with them, at the same moment: what comes after it is of the same log.
+    """
+    first = max(0, at - 1)
+    rows = list(islice(store.rows(first, min(at + BATCH, size)), BATCH + at - first))
+    for row in rows:
+        _require_last(row, cursor)
+    rows = [row for row in rows if row.entry.index >= at]
+    if not rows:
+        raise _shorter(at, size)
     end = rows[-1].entry.index + 1
     if end > cursor.next and keep is not None:
         replace(cursor, sending=end).write(keep)
@@ -261,23 +278,32 @@ def _batch(  # noqa: PLR0917 - one step of ``export``
         else:
             reader.line(row)
     if end > cursor.next:
-        last = hashlib.sha256(rows[-1].entry.fact).hexdigest()
-        cursor = Cursor(end, end, last, output.settle())
+        cursor = Cursor(end, end, _digest(rows[-1]), output.settle())
         if keep is not None:
             cursor.write(keep)
     return end, cursor
 
 
-def _require_same_log(store: Store, cursor: Cursor) -> None:
-    if not cursor.last:
-        return
+def _require_same_log(store: Store, cursor: Cursor) -> int:
+    """How long the log is, which must go on from the last entry that went out."""
     size = require_head(store).size
+    if not cursor.last:
+        return size
     if size < cursor.next:
         raise _shorter(size, cursor.next)
-    (row,) = store.rows(cursor.next - 1, cursor.next)
-    if hashlib.sha256(row.entry.fact).hexdigest() != cursor.last:
+    for row in store.rows(cursor.next - 1, cursor.next):
+        _require_last(row, cursor)
+    return size
+
+
+def _require_last(row: Row, cursor: Cursor) -> None:
+    if cursor.last and row.entry.index == cursor.next - 1 and _digest(row) != cursor.last:
         text = f"the log is another one than before: entry {cursor.next - 1} is not what it was"
         raise Failed("log_replaced", text, hint=_RESTORED)
+
+
+def _digest(row: Row) -> str:
+    return hashlib.sha256(row.entry.fact).hexdigest()
 
 
 def _shorter(size: int, known: int) -> SshJitError:

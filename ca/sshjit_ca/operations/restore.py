@@ -15,6 +15,7 @@ from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit.events import Restored
 from sshjit_ca.authority import record_first_keys
 from sshjit_ca.config import Config
+from sshjit_ca.context import Context
 from sshjit_ca.keys.locations import KeyLocations
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock
@@ -22,6 +23,7 @@ from sshjit_ca.machine.durable import rename, write_durably
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.storage.database import set_aside
 from sshjit_ca.storage.store import Store
+from sshjit_ca.witness.submission import Head
 
 JUMP = 1000
 """Epochs that are left out, for writers of which nothing is known any more. There are 2^24, one for each start."""
@@ -52,12 +54,14 @@ def restore(config: Config, places: KeyLocations, clock: Clock, time: standby.Ti
     try:
         if not standby.wait(store, time, lambda _: None, limit=standby.PATIENCE + 1):
             raise Refused("writer_lives", "a CA is writing this log", hint="stop it first")
-        return _restore(config, store, places, clock, reason)
+        return _restore(config, store, places, clock, time, reason)
     finally:
         store.close()
 
 
-def _restore(config: Config, store: Store, places: KeyLocations, clock: Clock, reason: str) -> Outcome:
+def _restore(  # noqa: PLR0917 - as ``restore``
+    config: Config, store: Store, places: KeyLocations, clock: Clock, time: standby.Time, reason: str
+) -> Outcome:
     pinned = PinnedCheckpoint(config.home)
     after = PinnedCheckpoint(config.home, "checkpoint.restored")
     after.checkpoint_file.unlink(missing_ok=True)  # of an attempt that was cut off
@@ -75,12 +79,20 @@ def _restore(config: Config, store: Store, places: KeyLocations, clock: Clock, r
     if cited:
         kept = config.home / f"checkpoint.before-epoch-{epoch}"
         write_durably(kept, cited.encode("utf-8"))
-    context.record(Restored(epoch, lost, cited, reason))
+    context.record(Restored(epoch, lost, cited, reason, _witnessed(context, time)))
     context.journal.commit()
     rename(after.checkpoint_file, pinned.checkpoint_file)
     context.keys.remember(context.keys.turns())
     context.journal.release()
     return Outcome(epoch, size, lost, kept)
+
+
+def _witnessed(context: Context, time: standby.Time) -> tuple[tuple[str, int], ...]:
+    """What witnesses signed of the log that is given up: they are asked now, since this home may be an older copy."""
+    if (head := Head.of(context.journal)) is None:
+        return ()
+    context.witnesses.ask_all(head, context.store, time.monotonic)
+    return tuple(sorted((name, other.size) for name, other in context.witnesses.elsewhere()))
 
 
 def _epoch(pinned: PinnedCheckpoint) -> int:

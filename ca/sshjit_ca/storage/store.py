@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sshjit.entries import Entry
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.storage import limits
-from sshjit_ca.storage.database import open_engine
+from sshjit_ca.storage.database import open_engine, sqlite_file
 from sshjit_ca.storage.guard import Guard
 from sshjit_ca.storage.limits import PATIENT, Limits
 from sshjit_ca.storage.rows import InsertStatement, Row
@@ -60,7 +60,33 @@ class Store:
         self._batches = open_engine(address, read_only=read_only, bounds=bounds)
         # the one connection of the second keeps the pages that it wrote
         self._guard = Guard(self._engine, bounds)
+        self._file = sqlite_file(address)
+        self._opened = self._identity()
         self._inserting = InsertStatement(self._engine.dialect)
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file an SQLite database is; ``None`` of a server's, or where there is none."""
+        try:
+            status = None if self._file is None else self._file.stat()
+        except OSError:
+            return None
+        return None if status is None else (status.st_dev, status.st_ino)
+
+    def follow_the_file(self) -> None:
+        """Reads from what is at the address now, if another file was put there meanwhile. Does nothing for a server.
+
+        Raises:
+            Failed: ``no_database``: there is no file any more, and none is made.
+
+        """
+        if self._file is None or (now := self._identity()) == self._opened:
+            return
+        if now is None:
+            hint = "was it moved, or is it being restored? ssh-jit-ca doctor"
+            raise Failed("no_database", f"there is no database at {self._file} any more", hint=hint)
+        self._engine.dispose()
+        self._batches.dispose()
+        self._opened = now
 
     def migrate(self) -> None:
         """Brings the schema up to date.

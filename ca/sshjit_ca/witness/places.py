@@ -139,17 +139,35 @@ class Places:
 
 
 def append(path: Path, note: str) -> None:
-    """Writes a checkpoint behind those that are there, with an empty line after it, durably. Raises ``OSError``."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    """Writes a checkpoint behind those that are there, with an empty line after it, durably. Raises ``OSError``.
+
+    What a power cut left of an earlier one stays, as evidence must, and this one begins after an empty line.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o644)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, f"{path} is not a regular file")
-        if not add_whole(descriptor, f"{note}\n".encode()):
+        if not add_whole(descriptor, _separation(descriptor) + f"{note}\n".encode()):
             raise OSError(0, f"{path} did not take all of it")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _separation(descriptor: int) -> bytes:
+    """What the next checkpoint needs before it: nothing after one that is whole, an empty line after a part of one."""
+    size = os.fstat(descriptor).st_size
+    tail = os.pread(descriptor, _TAIL, max(0, size - _TAIL))
+    if not tail or (tail.endswith(b"\n\n") and tail.rstrip(b"\n").rpartition(b"\n")[2].startswith(_SIGNED)):
+        return b""
+    return b"\n" if tail.endswith(b"\n") else b"\n\n"
+
+
+_TAIL = 4096
+"""Bytes at the end of a file that are looked at: more than the last line of a checkpoint has."""
+_SIGNED = "\N{EM DASH} ".encode()
+"""How a line with a signature begins; each checkpoint ends with one."""
 
 
 def message(note: str, wall: int) -> syslog.Message:

@@ -23,6 +23,17 @@ from sshjit_ca.witness.transport import Answer
 
 TRIES = 2
 """Questions to a witness about one head: the second goes from where it says that it stands."""
+
+
+class OtherLog(Failed):
+    """A witness signed another log under our name, or a longer one: ``witness_ahead``, ``log_forked``."""
+
+    def __init__(self, code: str, message: str, hint: str, size: int) -> None:
+        super().__init__(code, message, hint=hint)
+        self.size = size
+        """Entries that it signed."""
+
+
 _OK, _CONFLICT, _FORKED = 200, 409, 422
 _WHY = {
     400: "it does not understand the request",
@@ -52,7 +63,8 @@ def submit(witness: Witness, head: Head, known: int, store: Store, post: Callabl
     """The witness's word over a head; ``known`` is the size that it is thought to have.
 
     Raises:
-        Failed: ``witness_ahead``, ``log_forked``, ``witness_refused``, ``witness_down``.
+        OtherLog: ``witness_ahead``, ``log_forked``.
+        Failed: ``witness_refused``, ``witness_down``.
 
     """
     for _ in range(TRIES):
@@ -63,7 +75,7 @@ def submit(witness: Witness, head: Head, known: int, store: Store, post: Callabl
         except Failed as error:
             raise Failed(error.code, f"the witness {witness.name}: {error.message}") from None
         if answer.status != _CONFLICT:
-            return _read(witness, head, answer)
+            return _read(witness, head, known, answer)
         try:
             known = cosignature.parse_size(answer.body)
         except Invalid as error:
@@ -71,12 +83,13 @@ def submit(witness: Witness, head: Head, known: int, store: Store, post: Callabl
     raise Failed("witness_refused", f"the witness {witness.name} does not stand where it says")
 
 
-def _read(witness: Witness, head: Head, answer: Answer) -> Cosignature:
+def _read(witness: Witness, head: Head, known: int, answer: Answer) -> Cosignature:
     if answer.status == _FORKED:
-        raise Failed(
+        raise OtherLog(
             "log_forked",
             f"the witness {witness.name} signed another log under this name: the one here does not continue it",
-            hint="ssh-jit-ca log verify; a log that was restored from a backup needs its witnesses to begin anew",
+            "ssh-jit-ca log verify; a log that was restored from a backup needs its witnesses to begin anew",
+            known,
         )
     if answer.status != _OK:
         why = _WHY.get(answer.status, f"it answers {answer.status}")
@@ -88,10 +101,11 @@ def _read(witness: Witness, head: Head, answer: Answer) -> Cosignature:
 
 
 def _ahead(witness: Witness, theirs: int, ours: int) -> Failed:
-    return Failed(
+    return OtherLog(
         "witness_ahead",
         f"the witness {witness.name} signed this log with {theirs} entries, and here it has {ours}",
-        hint="this database is an older copy; restore the newest one, or: ssh-jit-ca restore --accept-loss",
+        "this database is an older copy; restore the newest one, or: ssh-jit-ca restore --accept-loss",
+        theirs,
     )
 
 

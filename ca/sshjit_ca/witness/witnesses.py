@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,19 +12,18 @@ from pathlib import Path
 from sshjit import cosignature
 from sshjit.errors import Failed
 from sshjit_ca.config import WitnessAddress
+from sshjit_ca.log import held_elsewhere
 from sshjit_ca.place_config import Place
 from sshjit_ca.storage.store import Store
 from sshjit_ca.witness import standing, submission, transport
 from sshjit_ca.witness.places import Places
 from sshjit_ca.witness.standing import Standing
-from sshjit_ca.witness.submission import Head
+from sshjit_ca.witness.submission import Head, OtherLog
 
 SLOWEST = 300.0
 """Seconds after which a witness that did not sign is asked again, at the latest."""
 FIRST_PAUSE = 5.0
 """The same after its first failure; it doubles with each."""
-_RESTORED = "restore"
-"""The kind of the entry of an operator who went on with an older copy."""
 _log = logging.getLogger(__name__)
 
 
@@ -87,28 +86,41 @@ class Witnesses:
         return cls(home, followers, Places.of(places))
 
     def require_none_ahead(self, head: Head | None, store: Store, monotonic: Callable[[], float]) -> None:
-        """Asks all of them before anything is written: whoever signed more of this log knows that this is a copy.
+        """Asks all of them before anything is written: whoever signed more of this log, or another one, knows better.
 
-        A log whose operator went on with an older copy on purpose says so itself. A witness that is away says nothing.
+        What an operator gave up counts no more: a witness that stands where it stood when that loss was accepted.
 
         Raises:
-            Failed: ``log_rolled_back``.
+            Failed: ``log_rolled_back``; ``database_broken``, ``database_silent``.
 
         """
-        if head is None or store.of_kinds((_RESTORED,)):
+        if head is None:
             return
-        self.ask(head, store, monotonic)
+        losses = held_elsewhere.accepted_losses(store)
+        self.ask_all(head, store, monotonic)
+        for name, other in self.elsewhere():
+            if not held_elsewhere.gave_up_witnessed(losses, name, other.size):
+                raise Failed("log_rolled_back", other.message, hint=other.hint)
+
+    def elsewhere(self) -> Iterator[tuple[str, OtherLog]]:
+        """The witnesses that signed another log or a longer one, as the newest question found: key's hash, and what."""
         for follower in self.followers:
-            if follower.problem is not None and follower.problem.code == "witness_ahead":
-                raise Failed("log_rolled_back", follower.problem.message, hint=follower.problem.hint)
+            if isinstance(follower.problem, OtherLog):
+                yield follower.address.witness.key_hash.hex(), follower.problem
 
     def ask(self, head: Head, store: Store, monotonic: Callable[[], float]) -> None:
         """Asks each that is due, all at the same time; returns when all have answered, or were waited for."""
-        due = [each for each in self.followers if each.due(head, monotonic())]
-        if not due:
+        self._ask([each for each in self.followers if each.due(head, monotonic())], head, store, monotonic)
+
+    def ask_all(self, head: Head, store: Store, monotonic: Callable[[], float]) -> None:
+        """The same of all, also where our home says that they signed this head: it may be an older copy too."""
+        self._ask(self.followers, head, store, monotonic)
+
+    def _ask(self, asked: Sequence[Follower], head: Head, store: Store, monotonic: Callable[[], float]) -> None:
+        if not asked:
             return
-        with ThreadPoolExecutor(len(due), thread_name_prefix="witness") as pool:
-            list(pool.map(lambda follower: follower.ask(head, store, self.home, monotonic()), due))
+        with ThreadPoolExecutor(len(asked), thread_name_prefix="witness") as pool:
+            list(pool.map(lambda follower: follower.ask(head, store, self.home, monotonic()), asked))
 
     @property
     def newest(self) -> str:

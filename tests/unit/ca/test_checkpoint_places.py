@@ -129,6 +129,24 @@ def test_after_an_outage_the_newest_goes_out_and_no_older_one(ca: Installation, 
     assert (folder / "kept").read_text() == f"{newest}\n"
 
 
+NOTE = "ca.example.com\n13\nBBBB\n\n\N{EM DASH} ca.example.com AAAA\n"
+
+
+@pytest.mark.parametrize("end", range(1, len(f"{NOTE}\n".encode())))
+def test_after_a_part_of_a_checkpoint_the_next_one_begins_on_a_line_of_its_own(tmp_path: Path, end: int) -> None:
+    """A power cut leaves any part of one; the part stays, and nothing is glued to it."""
+    file = tmp_path / "kept"
+    followers.append(file, NOTE)
+    torn = f"{NOTE}\n".encode() + f"{NOTE}\n".encode()[:end]
+    file.write_bytes(torn)
+    for _ in range(2):
+        followers.append(file, NOTE)
+    assert file.read_bytes().startswith(torn)
+    rest = file.read_bytes()[len(torn) :].decode()
+    assert rest in {gap + f"{NOTE}\n{NOTE}\n" for gap in ("\n", "\n\n")}
+    assert f"\n\n{NOTE}\n" in file.read_text()[len(torn.decode(errors="ignore")) - 1 :]
+
+
 def test_a_place_that_is_long_away_alarms_once(ca: Installation, tmp_path: Path) -> None:
     clock, note = Time(), write(ca)
     kept = only(Place("archive", file=tmp_path / "nowhere" / "kept"))

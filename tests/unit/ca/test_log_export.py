@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -19,10 +20,13 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
 from sshjit_ca.log.export import Format, Reader
-from sshjit_ca.operations import log_export
+from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.operations import log_export, restore
 from sshjit_ca.operations.log_export import Cursor, InFile, Output, Printed, Sent, Wish, export
-from sshjit_ca.storage.store import Row
+from sshjit_ca.storage.database import set_aside
+from sshjit_ca.storage.store import Row, Store
 from tests.support.installation import ALICE, DANA, Installation
+from tests.support.issuer import Issuer
 from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.ca.log_tools import change
 
@@ -144,6 +148,88 @@ def test_another_log_is_not_gone_on_with(ca: Installation, tmp_path: Path) -> No
     with pytest.raises(Failed) as error:
         to_file(ca, wish(cursor, "jsonl"), tmp_path / "out")
     assert error.value.code == "log_shorter"
+
+
+class Unnoticed(Exception):
+    """It would follow for ever."""
+
+
+def followed(ca: Installation, meanwhile: Callable[[], object], *, passes: int = 3) -> Failed:
+    """Why an export that follows ends, after something happened between two looks."""
+    passed: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        if len(passed) == 1:
+            meanwhile()
+        if len(passed) > passes:
+            raise Unnoticed
+
+    with closing(Store(ca.config.database, read_only=True)) as store, pytest.raises(Failed) as ended:
+        export(store, Wish("jsonl", 0, None, follow=True), Printed(), sleep)
+    return ended.value
+
+
+def test_one_that_follows_notices_another_log_in_place_of_the_one_before(ca: Installation) -> None:
+    """Also where nothing new comes."""
+    size = write(ca)
+    changed = followed(ca, lambda: change(ca, "UPDATE entries SET fact = ? WHERE number = ?", b"{}", size - 1))
+    assert (changed.code, "log show --kind restore" in changed.hint) == ("log_replaced", True)
+
+
+@pytest.mark.parametrize("further", [0, 12])
+def test_one_that_follows_notices_an_older_copy_in_place_of_the_file(
+    tmp_path: Path, issuers: dict[str, Issuer], further: int
+) -> None:
+    """Also once that one is longer than what went out; nothing of it goes out."""
+    ca = Installation(tmp_path, issuers)
+    write(ca)
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(tmp_path / "ca" / "ca.db")) as there, closing(sqlite3.connect(copy)) as to:
+        there.backup(to)
+    write(ca, 4)
+
+    def put_back() -> None:
+        ca.stop()
+        restore.put_in_place(tmp_path / "ca" / "ca.db", copy)
+        PinnedCheckpoint(tmp_path / "ca").checkpoint_file.unlink()
+        ca.start()
+        write(ca, further)
+
+    assert followed(ca, put_back).code == ("log_replaced" if further else "log_shorter")
+    ca.stop()
+
+
+def test_one_that_follows_ends_where_the_database_is_gone_and_makes_none(
+    tmp_path: Path, issuers: dict[str, Issuer]
+) -> None:
+    ca = Installation(tmp_path, issuers)
+    write(ca)
+    ca.stop()
+    database = tmp_path / "ca" / "ca.db"
+    gone = followed(ca, lambda: set_aside(database, "moved"), passes=2 * log_export.MISSING)
+    assert (gone.code, "was it moved" in gone.hint) == ("no_database", True)
+    assert not database.exists()
+
+
+def test_while_a_restore_puts_another_file_there_it_waits(tmp_path: Path, issuers: dict[str, Issuer]) -> None:
+    ca = Installation(tmp_path, issuers)
+    write(ca)
+    ca.stop()
+    database = tmp_path / "ca" / "ca.db"
+    passed: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        passed.append(seconds)
+        if len(passed) == 1:
+            database.rename(tmp_path / "away")
+        if len(passed) == 4:
+            (tmp_path / "away").rename(database)
+        if len(passed) > 4 * log_export.MISSING:
+            raise Unnoticed
+
+    with closing(Store(ca.config.database, read_only=True)) as store, pytest.raises(Unnoticed):
+        export(store, Wish("jsonl", 0, None, follow=True), Printed(), sleep)
 
 
 def test_what_the_cursor_does_not_know_is_cut_off(ca: Installation, tmp_path: Path) -> None:

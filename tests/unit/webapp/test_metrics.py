@@ -9,12 +9,14 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import func, insert, select, text, update
 
 from demo.lab.paths import free_ports
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Refused, SshJitError
 from sshjit_web.gateway import Head
 from sshjit_web.metrics import Metrics
+from sshjit_web.schema import DELIVERIES, NOTIFIER
 from tests.support.in_process_ca import FrontEnd
 from tests.support.installation import ALICE, BOB, CAROL, DANA
 
@@ -25,10 +27,10 @@ def head(path: str, method: str = "GET") -> Head:
 
 def samples(metrics: Metrics) -> dict[str, float]:
     """Every sample, by its name with its labels."""
-    text = generate_latest(metrics.registry).decode()
+    page = generate_latest(metrics.registry).decode()
     return {
         sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
+        for family in text_string_to_metric_families(page)
         for sample in family.samples
     }
 
@@ -93,9 +95,9 @@ def test_nothing_that_people_wrote_is_a_label(world: FrontEnd) -> None:
     metrics.observe(head("/requests/req-7k2m"), 200, 0.1)
     metrics.observe(head("/api/v1/requests"), 201, 0.1)
     metrics.observe(head("/alice@example.com", "BREW"), 404, 0.1)
-    text = generate_latest(metrics.registry).decode()
+    page = generate_latest(metrics.registry).decode()
     for word in ("alice", "dana", "example.com", "secret", "CHG-7", "db1", "postgres", "req-", "BREW"):
-        assert word not in text, word
+        assert word not in page, word
     assert set(re.findall(r'ssh_jit_web_request_seconds_count\{kind="(\w+)"', text)) == {"page", "api"}
 
 
@@ -124,3 +126,58 @@ def test_a_reading_changes_nothing(world: FrontEnd) -> None:
     size = world.ca.context.state.size
     samples(Metrics(world.authority))
     assert world.ca.context.state.size == size
+
+
+def _owe(world: FrontEnd, channel: str, state: str, *, due: int, until: int | None = None) -> None:
+    """A delivery, as the notifier keeps it."""
+    with world.store.engine.begin() as connection:
+        number = connection.execute(select(func.count()).select_from(DELIVERIES)).scalar_one()
+        row = {"id": f"msg_{number}", "thing": f"thing {number}", "topic": "asked", "request": "ask-1"}
+        row |= {"recipient": "dana@example.com", "tries": 1, "next_try": due, "claimed": "", "last_error": ""}
+        until = due + 86_400 if until is None else until
+        connection.execute(
+            insert(DELIVERIES).values(**row, channel=channel, state=state, due=due, until=until, changed=due)
+        )
+
+
+def test_what_the_notifier_owes_is_counted(world: FrontEnd) -> None:
+    now = int(time.time())
+
+    def found() -> dict[str, float]:
+        return samples(Metrics(world.authority, notifications=world.store.engine))
+
+    before = {name: value for name, value in found().items() if name.startswith("ssh_jit_web_notify")}
+    assert before == {
+        "ssh_jit_web_notify_working": 0,
+        "ssh_jit_web_notify_read_entries": 0,
+        "ssh_jit_web_notify_late_seconds": 0,
+    }
+    for channel, state, due in (
+        ("mail", "waiting", now - 500),
+        ("mail", "waiting", now - 20),
+        ("chat", "waiting", now - 40),
+        ("chat", "waiting", now + 600),
+        ("chat", "dead", now - 9000),
+        ("mail", "sent", now - 9000),
+    ):
+        _owe(world, channel, state, due=due)
+    _owe(world, "mail", "waiting", due=now - 9000, until=now - 1)
+    with world.store.engine.begin() as connection:
+        connection.execute(update(NOTIFIER).values(position=6, holder="x", lease=now + 60))
+    after = found()
+    assert after["ssh_jit_web_notify_due channel=mail"] == 2
+    assert after["ssh_jit_web_notify_due channel=chat"] == 1
+    assert after["ssh_jit_web_notify_given_up channel=chat"] == 1
+    assert "ssh_jit_web_notify_given_up channel=mail" not in after
+    assert 500 <= after["ssh_jit_web_notify_late_seconds"] < 600
+    assert after["ssh_jit_web_notify_read_entries"] == 7
+    assert after["ssh_jit_web_notify_working"] == 1
+    assert not any(name.startswith("ssh_jit_web_notify") for name in samples(Metrics(world.authority)))
+
+
+def test_while_the_database_is_away_nothing_is_said_of_the_notifier(world: FrontEnd) -> None:
+    with world.store.engine.begin() as connection:
+        connection.execute(text("DROP TABLE deliveries"))
+    after = samples(Metrics(world.authority, notifications=world.store.engine))
+    assert after["ssh_jit_ca_up"] == 1
+    assert not any(name.startswith("ssh_jit_web_notify") for name in after)

@@ -44,7 +44,7 @@ def known(world: FrontEnd) -> dict[str, set[str]]:
     world.stranger().get("/bundle")
     reply = world.authority.call(m.ReadMetrics(), m.MetricsReply)
     found = {f"{PREFIX}{family.name}": {*family.labels} for family in reply.families} | {f"{PREFIX}up": set()}
-    text = generate_latest(Metrics(world.authority).registry).decode()
+    text = generate_latest(Metrics(world.authority, notifications=world.store.engine).registry).decode()
     web = {family.name for family in text_string_to_metric_families(text) if family.name.startswith("ssh_jit_web_")}
     return found | {key: set() for key in web} | {"ssh_jit_web_request_seconds": {"kind", "method", "status"}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select, update
-from sqlalchemy.sql import and_
+from sqlalchemy.sql import and_, or_
 
 from sshjit_web.schema import DELIVERIES, NAGS, NOTIFIER
 from sshjit_web.store import Guard
@@ -73,6 +73,35 @@ def overview(engine: Engine) -> Overview:
             nags=connection.execute(select(func.count()).select_from(NAGS)).scalar_one(),
             dead=tuple(_dead(row) for row in connection.execute(dead)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What the notifier still owes."""
+
+    position: int
+    """The last entry of the log that was read; -1: none."""
+    lease: int
+    """Seconds since the epoch until which one works."""
+    late: int
+    """Seconds for which the oldest delivery is due."""
+    counts: tuple[Count, ...]
+    """Deliveries that are due (``waiting``) or given up (``dead``)."""
+
+
+def backlog(engine: Engine, now: int) -> Backlog:
+    """What is owed now. Raises ``Failed``: ``database_down``."""
+    due = and_(DELIVERIES.c.state == "waiting", DELIVERIES.c.due <= now, DELIVERIES.c.until > now)
+    groups = (
+        select(DELIVERIES.c.channel, DELIVERIES.c.state, func.count(), func.min(DELIVERIES.c.due))
+        .where(or_(due, DELIVERIES.c.state == "dead"))
+        .group_by(DELIVERIES.c.channel, DELIVERIES.c.state)
+    )
+    with Guard(), engine.connect() as connection:
+        notifier = connection.execute(select(NOTIFIER)).one()
+        rows = sorted(connection.execute(groups).tuples())
+    late = max((now - since for _, state, _, since in rows if state == "waiting"), default=0)
+    return Backlog(notifier.position, notifier.lease, late, tuple(Count(*row[:3]) for row in rows))
 
 
 def _dead(row: object) -> Dead:
