@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shlex
 import sys
@@ -14,10 +15,11 @@ from typing import Any
 from sshjit import ca_protocol as m
 from sshjit import durations, wire
 from sshjit.api.views import BastionView, RouteView
-from sshjit.errors import Failed, Invalid
+from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit_ca import config
 from sshjit_ca.cli import show as cli_show
 from sshjit_ca.config import Config
+from sshjit_ca.keys import files
 from sshjit_ca.machine import owner
 from sshjit_ca.machine.durable import PUBLIC, read_plain, write_durably
 from sshjit_ca.operations import admin_client
@@ -129,7 +131,7 @@ def _restore(conf: Config, options: argparse.Namespace) -> int:
     from sshjit_ca.service import daemon  # noqa: PLC0415
 
     if options.file is not None:
-        _put_in_place(conf, options.file)
+        put_in_place(conf, options.file)
     owner.settle_for_good()  # before a key is opened
     clock, passing = daemon.machine_clock(conf), standby.Time(time.monotonic, time.sleep)
     outcome = restoring.restore(conf, options.places, clock, passing, options.reason)
@@ -139,7 +141,7 @@ def _restore(conf: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _put_in_place(conf: Config, file: Path) -> None:
+def put_in_place(conf: Config, file: Path) -> None:
     """Puts the database of a backup, or a plain copy, where the CA looks for it."""
     from sshjit_ca.operations import backup as backing  # noqa: PLC0415
     from sshjit_ca.operations import restore as restoring  # noqa: PLC0415
@@ -153,7 +155,7 @@ def _put_in_place(conf: Config, file: Path) -> None:
     with tempfile.TemporaryDirectory(dir=conf.home) as folder:
         copy = Path(folder) / "ca.db"
         backing.unpack(file, copy)
-        aside = restoring.put_in_place(database, copy)
+        aside = restoring.put_in_place(database, copy, files.load_public(conf.key_file("log")))
     if aside is not None:
         print(f"the previous database is now {aside}")
 
@@ -179,11 +181,20 @@ def _fill(conf: Config, file: Path) -> None:
 
 
 def _nobody_writes(conf: Config) -> None:
-    try:
+    """By its socket, and by what it leaves in the database: it may listen elsewhere, or on another machine."""
+    with contextlib.suppress(Failed):
         admin_client.call(conf.admin_socket, m.Health(), m.HealthReply)
-    except Failed:
-        return
-    raise Invalid("writer_lives", "the CA is running", hint="stop it first")
+        raise Invalid("writer_lives", "the CA is running", hint="stop it first")
+    store = Store(conf.database, read_only=True)
+    passing = standby.Time(time.monotonic, time.sleep)
+    try:
+        alone = standby.wait(store, passing, lambda _: None, limit=standby.PATIENCE + 1)
+    except SshJitError:
+        return  # it is damaged: nobody writes
+    finally:
+        store.close()
+    if not alone:
+        raise Refused("writer_lives", "a CA is writing this log", hint="stop it first")
 
 
 DAY = 24 * 3600

@@ -15,6 +15,7 @@ from sshjit_ca.keys import files
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log import verification
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
+from sshjit_ca.machine.durable import rename
 from sshjit_ca.service import standby
 from sshjit_ca.storage import copying, scan
 from sshjit_ca.storage.database import kind_of, set_aside, sqlite_file
@@ -44,6 +45,7 @@ def move(config: Config, address: str, time: standby.Time) -> Moved:
     if not old.is_file():
         raise Failed("no_database", f"there is no database at {old}")
     source, target = Store(config.database), Store(address)
+    aside: Path | None = None
     try:
         if not standby.wait(source, time, lambda _: None, limit=standby.PATIENCE + 1):
             raise Refused("writer_lives", "a CA is writing this log", hint="systemctl stop ssh-jit-ca")
@@ -51,10 +53,23 @@ def move(config: Config, address: str, time: standby.Time) -> Moved:
         with scan.moment(source) as connection:
             size = copying.copy_into(connection, target)
         _require_same(config, source, target)
+        aside = set_aside(old, "moved") or old  # from here on nobody can write into it
+        _require_unwritten(source, target, old, aside)
     finally:
         target.close()
         source.close()
-    return Moved(size, set_aside(old, "moved") or old)
+    return Moved(size, aside)
+
+
+def _require_unwritten(source: Store, target: Store, old: Path, aside: Path) -> None:
+    """That no CA wrote between the last look and the file's new name; else it goes on where it was."""
+    before, after = source.head(), target.head()
+    if before is not None and after is not None and before.size == after.size:
+        return
+    for ending in ("", "-wal", "-shm"):
+        if (part := aside.with_name(f"{aside.name}{ending}")).exists():
+            rename(part, old.with_name(f"{old.name}{ending}"))
+    raise Failed("log_broken", "somebody wrote while the log was copied", hint="stop it; empty the new database")
 
 
 def _require_same(config: Config, source: Store, target: Store) -> None:

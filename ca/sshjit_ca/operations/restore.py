@@ -13,13 +13,15 @@ from pathlib import Path
 
 from sshjit.errors import Failed, Invalid, Refused, SshJitError
 from sshjit.events import Restored
+from sshjit.sshkey import PublicKey
 from sshjit_ca.authority import record_first_keys
 from sshjit_ca.config import Config
 from sshjit_ca.context import Context
 from sshjit_ca.keys.locations import KeyLocations
+from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.machine.clock import Clock
-from sshjit_ca.machine.durable import rename, write_durably
+from sshjit_ca.machine.durable import rename, replacing, write_durably
 from sshjit_ca.service import daemon, standby
 from sshjit_ca.storage.database import set_aside
 from sshjit_ca.storage.store import Store
@@ -27,6 +29,12 @@ from sshjit_ca.witness.submission import Head
 
 JUMP = 1000
 """Epochs that are left out, for writers of which nothing is known any more. There are 2^24, one for each start."""
+
+
+_MINUTES_BEGIN = 1_735_689_600
+"""2025-01-01 00:00 UTC: an accepted loss opens an epoch above the minutes since then too."""
+_MOST_MINUTES = 2**23
+"""Half of all epochs: a clock that is wrong by many years leaves the other half."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,9 @@ def _restore(  # noqa: PLR0917 - as ``restore``
     context = daemon.open_context(config, store, places, clock, pinned=after)
     context.journal.read()
     size = context.state.size
-    epoch = context.journal.take_over(standby.me(), above=max(context.state.epoch, _epoch(pinned)) + JUMP - 1)
     context.now = clock.steady(context.state.time)
+    known = max(context.state.epoch, _epoch(pinned)) + JUMP - 1
+    epoch = context.journal.take_over(standby.me(), above=max(known, _minutes(context.now)))
     lost = max(0, _size(cited) - size)
     if not context.state.keys:
         record_first_keys(context)
@@ -95,6 +104,11 @@ def _witnessed(context: Context, time: standby.Time) -> tuple[tuple[str, int], .
     return tuple(sorted((name, other.size) for name, other in context.witnesses.elsewhere()))
 
 
+def _minutes(now: int) -> int:
+    """What rises by itself: two losses that are accepted from one copy, neither of which knows of the other, differ."""
+    return min((now - _MINUTES_BEGIN) // 60, _MOST_MINUTES)
+
+
 def _epoch(pinned: PinnedCheckpoint) -> int:
     """The highest epoch that is known; a damaged file is replaced, and the jump leaves out what it may have said."""
     try:
@@ -114,22 +128,32 @@ def _size(note: str) -> int:
         return 0
 
 
-def put_in_place(database: Path, copy: Path) -> Path | None:
+def put_in_place(database: Path, copy: Path, first: PublicKey) -> Path | None:
     """Moves the database aside and puts ``copy`` in its place; where the old one went, if there was one.
 
+    ``first`` is the log's first key: the copy must be of this CA.
+
     Raises:
-        Invalid: ``no_database``, when the copy is none.
+        Invalid: ``no_database``, when the copy is none, or another CA's; nothing was changed then.
 
     """
-    if not copy.is_file() or copy.read_bytes()[:16] != b"SQLite format 3\0":
+    if not copy.is_file() or not _is_sqlite(copy):
         raise Invalid("no_database", f"{copy} is not an SQLite database")
     store = Store(f"sqlite:///{copy.resolve()}", read_only=True)
     try:
         store.head()
+        Succession.of(first, store)
     except SshJitError as error:
-        raise Invalid("no_database", f"{copy} is not the database of a CA: {error.message}") from None
+        raise Invalid("no_database", f"{copy} is not the database of this CA: {error.message}") from None
     finally:
         store.close()
     aside = set_aside(database, "before-restore")
-    write_durably(database, copy.read_bytes())
+    with copy.open("rb") as source, replacing(database) as out:
+        while part := source.read(1 << 20):
+            out.write(part)
     return aside
+
+
+def _is_sqlite(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(16) == b"SQLite format 3\0"

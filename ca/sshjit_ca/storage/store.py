@@ -72,6 +72,20 @@ class Store:
             return None
         return None if status is None else (status.st_dev, status.st_ino)
 
+    def _require_same_file(self) -> None:
+        """What is written into a file that was set aside is lost: ``restore`` or a move put another one in its place.
+
+        Raises:
+            Failed: ``fenced``.
+
+        """
+        now = self._identity()
+        if self._opened is None:
+            self._opened = now  # it is being made
+        elif now != self._opened:
+            text = "the database's file was moved away or replaced; this CA no longer signs"
+            raise Failed("fenced", text, hint="restart it, and it reads what is there now")
+
     def follow_the_file(self) -> None:
         """Reads from what is at the address now, if another file was put there meanwhile. Does nothing for a server.
 
@@ -133,6 +147,7 @@ class Store:
             Failed: ``fenced``, or ``not_signing`` when the database does not take it.
 
         """
+        self._require_same_file()
         with self.writing() as connection:
             if old is None:
                 new = {"id": 1, "epoch": epoch, "size": 0, "checkpoint": "", "holder": holder}
@@ -160,6 +175,7 @@ class Store:
         self._mark(epoch, holder="")
 
     def _mark(self, epoch: int, **values: Any) -> None:
+        self._require_same_file()
         with self.writing(seconds=limits.BEAT) as connection:
             marked = connection.execute(sa.update(head).where(head.c.epoch == epoch).values(values))
         if marked.rowcount != 1:
@@ -174,6 +190,7 @@ class Store:
 
         """
         first, end = rows[0].entry.index, rows[-1].entry.index + 1
+        self._require_same_file()
         with self._guard.write(self._batches) as connection:
             written = connection.execute(_ADVANCE, {"writer": epoch, "from": first, "to": end, "note": checkpoint})
             if written.rowcount != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from sshjit import ca_protocol as m
 from sshjit import events
 from sshjit.errors import Failed, Invalid, Refused
+from sshjit_ca.cli import maintenance
 from sshjit_ca.handlers.bundle import REFRESH
+from sshjit_ca.keys import files
 from sshjit_ca.keys.succession import Succession
 from sshjit_ca.log import verification
 from sshjit_ca.log.journal import SERIALS_PER_EPOCH
@@ -24,6 +27,7 @@ from sshjit_ca.storage import database
 from sshjit_ca.storage.store import Row, Store
 from sshjit_web import config
 from tests.support.installation import ALICE, Installation
+from tests.support.issuer import Issuer
 
 NOW = standby.Time(lambda: 0.0, lambda _: None)
 
@@ -48,6 +52,10 @@ def backup(ca: Installation, name: str = "backup.tar", *, with_keys: bool = Fals
     target = ca.home / name
     backing.back_up(ca.config, ca.home / "ca.toml", target, with_keys=with_keys)
     return target
+
+
+def put_in_place(ca: Installation, copy: Path) -> Path | None:
+    return restoring.put_in_place(ca.home / "ca" / "ca.db", copy, files.load_public(ca.config.key_file("log")))
 
 
 def put_back(ca: Installation, archive: Path) -> None:
@@ -152,7 +160,7 @@ def test_a_whole_home_put_back_needs_to_be_said_and_then_serials_are_safe_too(sq
     ca.stop()
 
 
-@pytest.mark.parametrize("known_by", ["log", "memory"])
+@pytest.mark.parametrize("known_by", ["log", "memory", "time"])
 def test_a_restore_leaves_epochs_out_above_the_highest_that_either_log_or_memory_knows(
     sqlite_ca: Installation, known_by: str
 ) -> None:
@@ -164,9 +172,10 @@ def test_a_restore_leaves_epochs_out_above_the_highest_that_either_log_or_memory
     if known_by == "log":
         file.unlink()
     else:
-        epoch += 5000
+        epoch += 5_000_000 if known_by == "memory" else 5000
         file.write_text(f"{epoch}\n")
-    assert restore(ca).epoch == epoch + restoring.JUMP
+    minutes = (ca.time - 1_735_689_600) // 60
+    assert restore(ca).epoch == max(epoch + restoring.JUMP, minutes + 1)
 
 
 def test_a_log_that_differs_from_what_is_remembered_is_refused(sqlite_ca: Installation) -> None:
@@ -266,14 +275,14 @@ def test_a_restored_backup_takes_the_place_of_the_database(sqlite_ca: Installati
     ca.stop()
     copy = ca.home / "copied.db"
     backing.unpack(archive, copy)
-    aside = restoring.put_in_place(ca.home / "ca" / "ca.db", copy)
+    aside = put_in_place(ca, copy)
     assert aside is not None
     assert aside.exists()
     with pytest.raises(Failed):
         ca.start()
     ca.stop()
     with pytest.raises(Invalid):
-        restoring.put_in_place(ca.home / "ca" / "ca.db", ca.home / "policy.toml")
+        put_in_place(ca, ca.home / "policy.toml")
     with pytest.raises(Invalid):
         backing.unpack(ca.home / "policy.toml", ca.home / "never.db")
 
@@ -285,8 +294,8 @@ def test_each_restored_backup_leaves_the_databases_before_it(sqlite_ca: Installa
     draw(ca, 2)
     ca.stop()
     live = file.read_bytes()
-    first = restoring.put_in_place(file, copy)
-    second = restoring.put_in_place(file, copy)
+    first = put_in_place(ca, copy)
+    second = put_in_place(ca, copy)
     assert first is not None
     assert second is not None
     assert (first.name, second.name) == ("ca.db.before-restore", "ca.db.before-restore.2")
@@ -294,7 +303,7 @@ def test_each_restored_backup_leaves_the_databases_before_it(sqlite_ca: Installa
     file.unlink()
     stale = file.with_name("ca.db-wal")
     stale.write_bytes(b"of a lost database")
-    assert restoring.put_in_place(file, copy) is None
+    assert put_in_place(ca, copy) is None
     assert not stale.exists()
     assert file.with_name("ca.db.before-restore.3-wal").read_bytes() == b"of a lost database"
 
@@ -310,3 +319,92 @@ def test_a_database_that_was_set_aside_stays(tmp_path: Path, set_aside: Callable
         assert (tmp_path / f"x.db.moved{ending}").read_text() == f"database {number}"
         assert (tmp_path / f"x.db.moved{ending}-wal").read_text() == f"wal {number}"
     assert not file.exists()
+
+
+def test_t64_two_losses_from_one_copy_that_know_nothing_of_each_other_use_no_serial_twice(
+    sqlite_ca: Installation,
+) -> None:
+    """A snapshot of the machine that is put back twice: nothing in it knows what the first time gave out."""
+    ca = sqlite_ca
+    home, copy = ca.home / "ca", ca.home / "copy"
+    ca.stop()
+    shutil.copytree(home, copy)
+    ca.start()
+    serials: list[set[int]] = []
+    for _ in range(2):
+        ca.stop()
+        shutil.rmtree(home)
+        shutil.copytree(copy, home)
+        ca.later(3600)
+        restore(ca)
+        ca.start()
+        serials.append(draw(ca, 3))
+    assert serials[0].isdisjoint(serials[1])
+    ca.stop()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_t63_a_writer_whose_database_was_set_aside_writes_nothing_more(sqlite_ca: Installation, *, gone: bool) -> None:
+    """What it wrote would be lost with the file."""
+    ca = sqlite_ca
+    copy = ca.home / "copied.db"
+    backing.unpack(backup(ca), copy)
+    login = ca.native(ALICE)
+    file = ca.home / "ca" / "ca.db"
+    aside = database.set_aside(file, "moved") if gone else put_in_place(ca, copy)
+    assert aside is not None
+    store = Store(f"sqlite:///{aside}", read_only=True)
+    before = store.head()
+    with pytest.raises(Failed) as beat:
+        ca.authority.beat()
+    with pytest.raises(Failed) as asked:
+        ca.ask(login, "web1")
+    assert (beat.value.code, asked.value.code) == ("fenced", "fenced")
+    assert store.head() == before
+    assert file.exists() is not gone
+    store.close()
+    ca.stop()
+
+
+def test_the_backup_of_another_ca_is_not_put_in_place(
+    sqlite_ca: Installation, tmp_path: Path, issuers: dict[str, Issuer]
+) -> None:
+    (tmp_path / "second").mkdir()
+    other = Installation(tmp_path / "second", issuers)
+    copy = sqlite_ca.home / "copied.db"
+    backing.unpack(backup(other), copy)
+    other.stop()
+    sqlite_ca.stop()
+    before = (sqlite_ca.home / "ca" / "ca.db").read_bytes()
+    with pytest.raises(Invalid, match="is not the database of this CA") as refused:
+        put_in_place(sqlite_ca, copy)
+    assert refused.value.code == "no_database"
+    assert (sqlite_ca.home / "ca" / "ca.db").read_bytes() == before
+
+
+def test_nothing_is_put_in_place_of_a_database_that_a_ca_writes_whatever_its_socket_says(
+    sqlite_ca: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = sqlite_ca
+    monkeypatch.setattr(standby, "PATIENCE", 0.6)
+    archive, over = backup(ca), threading.Event()
+    head = ca.store.head()
+    assert head is not None
+    ca.store.take_over(head, head.epoch + 1, standby.me())
+
+    def beat() -> None:
+        store = Store(ca.config.database)
+        while not over.wait(0.1):
+            store.beat(head.epoch + 1)
+        store.close()
+
+    writer = threading.Thread(target=beat)
+    writer.start()
+    try:
+        with pytest.raises(Refused) as refused:
+            maintenance.put_in_place(ca.config, archive)
+    finally:
+        over.set()
+        writer.join()
+    assert refused.value.code == "writer_lives"
+    maintenance.put_in_place(ca.config, archive)  # nobody does any more

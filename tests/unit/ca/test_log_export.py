@@ -19,6 +19,7 @@ import pytest
 
 from sshjit import ca_protocol as m
 from sshjit.errors import Failed, Invalid
+from sshjit_ca.keys import files
 from sshjit_ca.log.export import Format, Reader
 from sshjit_ca.log.pinned_checkpoint import PinnedCheckpoint
 from sshjit_ca.operations import log_export, restore
@@ -191,7 +192,7 @@ def test_one_that_follows_notices_an_older_copy_in_place_of_the_file(
 
     def put_back() -> None:
         ca.stop()
-        restore.put_in_place(tmp_path / "ca" / "ca.db", copy)
+        restore.put_in_place(tmp_path / "ca" / "ca.db", copy, files.load_public(ca.config.key_file("log")))
         PinnedCheckpoint(tmp_path / "ca").checkpoint_file.unlink()
         ca.start()
         write(ca, further)
