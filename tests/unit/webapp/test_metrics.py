@@ -98,7 +98,7 @@ def test_nothing_that_people_wrote_is_a_label(world: FrontEnd) -> None:
     page = generate_latest(metrics.registry).decode()
     for word in ("alice", "dana", "example.com", "secret", "CHG-7", "db1", "postgres", "req-", "BREW"):
         assert word not in page, word
-    assert set(re.findall(r'ssh_jit_web_request_seconds_count\{kind="(\w+)"', text)) == {"page", "api"}
+    assert set(re.findall(r'ssh_jit_web_request_seconds_count\{kind="(\w+)"', page)) == {"page", "api"}
 
 
 def test_without_the_ca_a_front_end_still_says_how_it_is(world: FrontEnd) -> None:
@@ -133,11 +133,10 @@ def _owe(world: FrontEnd, channel: str, state: str, *, due: int, until: int | No
     with world.store.engine.begin() as connection:
         number = connection.execute(select(func.count()).select_from(DELIVERIES)).scalar_one()
         row = {"id": f"msg_{number}", "thing": f"thing {number}", "topic": "asked", "request": "ask-1"}
-        row |= {"recipient": "dana@example.com", "tries": 1, "next_try": due, "claimed": "", "last_error": ""}
+        row |= {"recipient": "dana@example.com", "claimed": "", "last_error": "", "channel": channel, "state": state}
         until = due + 86_400 if until is None else until
-        connection.execute(
-            insert(DELIVERIES).values(**row, channel=channel, state=state, due=due, until=until, changed=due)
-        )
+        times = {"tries": 1, "next_try": due, "due": due, "until": until, "changed": due}
+        connection.execute(insert(DELIVERIES).values(**row, **times))
 
 
 def test_what_the_notifier_owes_is_counted(world: FrontEnd) -> None:
