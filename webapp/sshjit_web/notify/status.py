@@ -92,16 +92,18 @@ class Backlog:
 def backlog(engine: Engine, now: int) -> Backlog:
     """What is owed now. Raises ``Failed``: ``database_down``."""
     due = and_(DELIVERIES.c.state == "waiting", DELIVERIES.c.due <= now, DELIVERIES.c.until > now)
+    number, since = func.count().label("number"), func.min(DELIVERIES.c.due).label("since")
     groups = (
-        select(DELIVERIES.c.channel, DELIVERIES.c.state, func.count(), func.min(DELIVERIES.c.due))
+        select(DELIVERIES.c.channel, DELIVERIES.c.state, number, since)
         .where(or_(due, DELIVERIES.c.state == "dead"))
         .group_by(DELIVERIES.c.channel, DELIVERIES.c.state)
     )
     with Guard(), engine.connect() as connection:
         notifier = connection.execute(select(NOTIFIER)).one()
-        rows = sorted(connection.execute(groups).tuples())
-    late = max((now - since for _, state, _, since in rows if state == "waiting"), default=0)
-    return Backlog(notifier.position, notifier.lease, late, tuple(Count(*row[:3]) for row in rows))
+        rows = sorted(connection.execute(groups), key=lambda row: (row.channel, row.state))
+    late = max((now - row.since for row in rows if row.state == "waiting"), default=0)
+    counts = tuple(Count(row.channel, row.state, row.number) for row in rows)
+    return Backlog(notifier.position, notifier.lease, late, counts)
 
 
 def _dead(row: object) -> Dead:
