@@ -14,7 +14,9 @@ from sshjit import ca_protocol as m
 from sshjit.errors import Failed
 from sshjit_ca import config as configuration
 from sshjit_ca.log import verification
-from sshjit_ca.operations import admin_client, backup
+from sshjit_ca.operations import admin_client, backup, move_database
+from sshjit_ca.service import standby
+from sshjit_ca.storage.database import set_aside
 from sshjit_ca.storage.store import Store
 from sshjit_web import migrate
 from sshjit_web.store import Store as WebStore
@@ -98,6 +100,28 @@ def test_a_running_ca_is_not_moved(tmp_path: Path, issuers: dict[str, Issuer], s
     assert "a CA is writing this log" in run_command(tmp_path / "ca.toml", "move-database", server.bare(), code=4)
     assert process.ready()
     assert process.end() == 0
+
+
+def test_t63_a_ca_that_starts_while_the_log_is_moved_loses_nothing(
+    tmp_path: Path, issuers: dict[str, Issuer], server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the last look at the old database and its new name."""
+    ca = Installation(tmp_path, issuers, time=time.time(), boot=time.time())
+    ca.stop()
+
+    def start_first(file: Path, ending: str) -> Path | None:
+        ca.start()
+        return set_aside(file, ending)
+
+    monkeypatch.setattr(move_database, "set_aside", start_first)
+    passing = standby.Time(time.monotonic, time.sleep)
+    with pytest.raises(Failed, match="somebody wrote while the log was copied"):
+        move_database.move(ca.config, server.bare(), passing)
+    assert not list((tmp_path / "ca").glob("ca.db.moved*"))
+    assert ca.kinds()[-1] == "start"
+    ca.native(ALICE)
+    ca.stop()
+    assert whole(ca, ca.config.database) > 1
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
