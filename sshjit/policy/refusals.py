@@ -60,7 +60,7 @@ def not_kept(rule: str, roles: Sequence[str]) -> Denied:
     )
 
 
-_WHY = "the owner of the policy can tell you why"
+_WHY = "the owner of the policy knows why"
 
 
 def nobody_can_approve(rule: str, role: str) -> Denied:

@@ -107,10 +107,10 @@ def _answered(context: Context, message: Approve | Deny, verdict: Literal["appro
     """
     login = lookup.person_login(context, message.login_id)
     request = visible_request(context, login, message.request)
-    mine = (each.said for each in request.decisions if each.said.subject == login.opened.subject)
+    mine = (decision.said for decision in request.decisions if decision.said.subject == login.opened.subject)
     wanted = (verdict, message.digest, message.duration if isinstance(message, Approve) else None)
-    same = [each for each in mine if (each.verdict, each.digest, each.duration) == wanted]
-    before = max((passkeys.given(each) for each in same if not taken_back(context, each)), default=-1)
+    same = [answer for answer in mine if (answer.verdict, answer.digest, answer.duration) == wanted]
+    before = max((passkeys.given(answer) for answer in same if not taken_back(context, answer)), default=-1)
     if before < 0 or before < _offered(context, login, message):
         return None
     return RequestReply(request_view(context, request))

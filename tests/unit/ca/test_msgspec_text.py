@@ -65,7 +65,7 @@ def test_an_answer_is_what_the_encoder_makes_of_it(cls: Any) -> None:
 def test_an_error_is_what_the_encoder_makes_of_it() -> None:
     for text in TEXTS:
         error = Refused("no", text, hint=text)
-        said = {"family": "refused", "code": "no", "message": text, "hint": text}
+        said = {"family": "refused", "code": "no", "message": text, "hint": text, "retry_after": 0}
         assert json.loads(frames.write(Origin(7, 2), error)[4:]) == {"v": 1, "id": 7, "type": "error", "body": said}
 
 

@@ -175,7 +175,7 @@ def test_t62_a_deny_on_a_label_does_not_miss_a_host_without_it() -> None:
     outcome = decide(DANA, [WEB1], Ask("deploy", "migrate"))
     assert isinstance(outcome, Denied)
     assert (outcome.code, outcome.rule) == ("denied_by_rule", "quarantine")  # web1 has no role at all
-    assert outcome.hint == "the owner of the policy can tell you why"  # nothing that the person could do is known
+    assert outcome.hint == "the owner of the policy knows why"  # nothing that the person could do is known
 
 
 def test_a_chosen_login_is_held_against_denies() -> None:

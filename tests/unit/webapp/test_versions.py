@@ -75,7 +75,7 @@ def test_a_reader_of_version_1_gets_the_bundle_that_it_always_got(world: FrontEn
     first, second = world.stranger().get("/bundle"), world.stranger().get("/bundle", headers=NEW)
     assert (document(first)["bundle"], document(second)["bundle"]) == (1, 2)
     assert document(second).keys() - document(first).keys() == {
-        *("version", "oldest", "release", "critical", "host_keys", "bastions", "workloads", "post_quantum")
+        *("version", "oldest", "release", "critical", "host_keys", "bastions", "workloads", "post_quantum", "lineage")
     }
     assert document(first)["sequence"] == document(second)["sequence"]
     for answer in (first, second):
