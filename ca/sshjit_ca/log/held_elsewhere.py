@@ -1,7 +1,7 @@
 """A checkpoint that somebody else holds (a front end, a host), and what it means for our log.
 
 An older copy of the CA's database, or of its whole machine, knows nothing of what came after it. Others do: what the CA
-signed once is a proof that the log was so long, whoever brings it. The one rule (``docs/decisions/0068``):
+signed once is a proof that the log was so long, whoever brings it. The one rule (``docs/decisions/0069``):
 
 1. It counts if a key of this log signed it while it had its turn, or a key that is shown to follow one of them.
 2. If our log continues it, all is well.
