@@ -243,7 +243,16 @@ FLOORS: dict[str, list[tuple[str, ...]]] = {
     "sshjit_client.commands": [
         ("decisions", "history", "hosts", "locks", "passkeys", "plain_ssh", "request_lists", "requests"),
         ("doctor", "permissions", "reachable", "status"),
-        ("account", "break_glass", "entry_text", "kept_certificates", "resolve_request", "setup", "signatures"),
+        (
+            "account",
+            "break_glass",
+            "entry_text",
+            "kept_certificates",
+            "resolve_request",
+            "setup",
+            "short_names",
+            "signatures",
+        ),
     ],
     "sshjit_client.diagnosis": [("host_checks", "machine_checks", "trial"), ("finding", "quantum")],
     "sshjit_client.manual": [("command",), ("completion", "man_page"), ("command_table",)],

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sshjit import short_ids, wire
+from sshjit import wire
 from sshjit.api.bodies import LockBody, LockKind, RevokeBody, ShownLock, UnlockBody
-from sshjit.api.locks import LockView
 from sshjit.api.signed import Unlock
-from sshjit.errors import Invalid, Refused
+from sshjit.errors import Refused
 from sshjit.terminal_text import fitted
-from sshjit_client.commands import kept_certificates, permissions, resolve_request
+from sshjit_client.commands import kept_certificates, permissions, resolve_request, short_names
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
@@ -72,7 +71,7 @@ def unlock(machine: Machine, options: Options) -> int:
     """Shows a lock and removes what it showed, with a signature over both."""
     session, api = resolve_request.signed_in(machine)
     permissions.require(api, "unlock", "unlocking")
-    lock = _known(api.locks(), options.lock)
+    lock = short_names.the_one(api.locks(), options.lock, "lock", hint="ssh-jit locks")
     machine.terminal.say(f"{lock.title} is locked since {at(lock.since)} by {lock.by}: {lock.reason}")
     machine.terminal.say(f"the lock {lock.id} is on: {lock.kind} {lock.target or ''}".rstrip())
     reason = _reason(machine, options)
@@ -133,15 +132,6 @@ def revoke(machine: Machine, options: Options) -> int:
     certificates = _count(done.certificates, "live certificate")
     machine.terminal.say(f"{certificates} revoked; hosts learn of it with their next bundle")
     return ExitCode.OK
-
-
-def _known(known: tuple[LockView, ...], prefix: str) -> LockView:
-    ids = short_ids.meant(prefix, [lock.id for lock in known], "lock-")
-    matches = [lock for lock in known if lock.id in ids]
-    if len(matches) != 1:
-        several = f"{len(matches)} locks begin with {prefix}" if matches else f"there is no lock {prefix}"
-        raise Invalid("unknown_lock", several, hint="ssh-jit locks")
-    return matches[0]
 
 
 def _why(parser: Parser) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-from sshjit import names, passkeys, short_ids, wire
+from sshjit import names, passkeys, wire
 from sshjit.api.passkeys import (
     AcceptPasskey,
     AcceptPasskeyBody,
@@ -20,10 +20,10 @@ from sshjit.api.passkeys import (
     RegisterPasskeyBody,
     ShownPasskey,
 )
-from sshjit.errors import Failed, Invalid, Refused
+from sshjit.errors import Failed, Refused
 from sshjit.terminal_text import fitted
 from sshjit_client.api.full import FullApi
-from sshjit_client.commands import permissions, resolve_request
+from sshjit_client.commands import permissions, resolve_request, short_names
 from sshjit_client.commands.signatures import Signer
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
@@ -138,7 +138,7 @@ def accept(machine: Machine, options: Options) -> int:
     """Shows somebody's new passkey and lets it count at once, with a signature over what was shown."""
     session, api = resolve_request.signed_in(machine)
     permissions.require(api, "passkeys", "accepting a passkey")
-    passkey = _known(api.passkeys(everybody=True), options.id)
+    passkey = short_names.the_one(api.passkeys(everybody=True), options.id, "passkey", hint="ssh-jit passkey list")
     person, kind = passkey.person, passkeys.kind(device_bound=passkey.device_bound)
     machine.terminal.say(f"{person.name} ({person.provider}) registered the {kind} passkey {passkey.name!r}")
     machine.terminal.say(f"at {at(passkey.registered)}; its fingerprint: {passkey.fingerprint}")
@@ -156,20 +156,11 @@ def accept(machine: Machine, options: Options) -> int:
 def remove(machine: Machine, options: Options) -> int:
     """Removes one of one's own."""
     _, api = resolve_request.signed_in(machine)
-    passkey = _known(api.passkeys(everybody=False), options.id)
+    passkey = short_names.the_one(api.passkeys(everybody=False), options.id, "passkey", hint="ssh-jit passkey list")
     api.remove_passkey(passkey.id, names.free_text(options.reason, "the reason"))
     _print_json(machine, options, passkey)
     machine.terminal.say(f"removed: {passkey.id} ({passkey.name}); what it approved counts no more")
     return ExitCode.OK
-
-
-def _known(known: tuple[PasskeyView, ...], prefix: str) -> PasskeyView:
-    ids = short_ids.meant(prefix, [passkey.id for passkey in known], "passkey-")
-    matches = [passkey for passkey in known if passkey.id in ids]
-    if len(matches) != 1:
-        several = f"{len(matches)} passkeys begin with {prefix}" if matches else f"there is no passkey {prefix}"
-        raise Invalid("unknown_passkey", several, hint="ssh-jit passkey list")
-    return matches[0]
 
 
 def _confirmed(parser: Parser) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sshjit.api.explain import HostAnswer
 from sshjit.api.hosts import HostView
 from sshjit.api.views import RequestState, RequestView
-from sshjit_client.api.full import Filter, FullApi
+from sshjit_client.api.full import FullApi
 from sshjit_client.commands import resolve_request
 from sshjit_client.console.times import at
 from sshjit_client.requests import explained_hosts
@@ -31,8 +31,7 @@ def look(session: Session, api: FullApi, hosts: Sequence[HostView], limit: int) 
     """What each of the first ``limit`` hosts takes, those that are open first, those out of reach last."""
     held = [
         request
-        for state in (RequestState.APPROVED, RequestState.PENDING)
-        for request in api.requests("mine", Filter(state=state)).requests
+        for request in resolve_request.mine(api, RequestState.APPROVED, RequestState.PENDING)
         if request.extends is None and not request.blocked
     ]
     by_host = {name: request for request in reversed(held) for name in request.hosts}

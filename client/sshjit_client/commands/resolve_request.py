@@ -56,6 +56,11 @@ def id_of(api: FullApi, session: Session, prefix: str) -> str:
     return matching(prefix, candidates.values()).id
 
 
+def mine(api: FullApi, *states: RequestState) -> list[RequestView]:
+    """One's own requests in these states, those of the first state first, and of each the newest."""
+    return [request for state in states for request in api.requests("mine", Filter(state=state)).requests]
+
+
 def open_access(api: FullApi, prefix: str | None, command: str) -> list[RequestView]:
     """The person's open access that is meant, by a host or an id, or the only one; empty if nothing is open.
 

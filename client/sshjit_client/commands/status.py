@@ -11,8 +11,8 @@ from sshjit.errors import FAMILIES, SshJitError
 from sshjit.terminal_text import fitted, inert, wrap
 from sshjit_client import host_certificates, trusted_bundle
 from sshjit_client.api.basic import SAME_CLOCK
-from sshjit_client.api.full import Filter, FullApi
-from sshjit_client.commands import kept_certificates
+from sshjit_client.api.full import FullApi
+from sshjit_client.commands import kept_certificates, resolve_request
 from sshjit_client.commands.kept_certificates import Kept
 from sshjit_client.console import json_output
 from sshjit_client.console.exit_codes import ExitCode
@@ -89,8 +89,8 @@ def _own_requests(api: FullApi) -> tuple[RequestView, ...]:
     if reply.next is None:
         return reply.requests
     shown = {request.id for request in reply.requests}
-    live = (api.requests("mine", Filter(state=state)).requests for state in _LIVE)
-    return (*reply.requests, *(request for page in live for request in page if request.id not in shown))
+    older = (request for request in resolve_request.mine(api, *_LIVE) if request.id not in shown)
+    return (*reply.requests, *older)
 
 
 def _alone(problem: SshJitError) -> SshJitError:
